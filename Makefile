@@ -1,0 +1,76 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Time for each fuzz target, and what a run of bench/ is given.
+FUZZTIME ?= 10s
+BENCHARGS ?=
+
+# Directories of the modules in go.work; the tools are a module outside it.
+MODULES = $(shell go list -m -f '{{.Dir}}')
+LINTER := $(CURDIR)/.bin/golangci-lint
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## Run the tests of every module
+	go test -shuffle=on work
+
+.PHONY: race
+race: ## Run the tests of every module under the race detector
+	CGO_ENABLED=1 go test -race -shuffle=on work
+
+.PHONY: lint
+lint: $(LINTER) ## Check format, vet, golangci-lint and go.mod files of every module
+	@unformatted="$$(gofmt -l .)"; \
+	if [[ -n "$$unformatted" ]]; then echo "gofmt -w needed:"; echo "$$unformatted"; exit 1; fi
+	go vet work
+	@for dir in $(MODULES); do \
+		echo "golangci-lint run ($$dir)"; \
+		(cd "$$dir" && $(LINTER) run --config "$(CURDIR)/.golangci.yml" ./...); \
+	done
+	@for dir in $(MODULES) tools; do \
+		echo "go mod tidy -diff ($$dir)"; \
+		(cd "$$dir" && GOWORK=off go mod tidy -diff); \
+	done
+
+.PHONY: fmt
+fmt: $(LINTER) ## Format every module as the linter wants it
+	@for dir in $(MODULES); do (cd "$$dir" && $(LINTER) fmt --config "$(CURDIR)/.golangci.yml" ./...); done
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME
+	@targets="$$(go test -list '^Fuzz' work | awk '/^Fuzz/ {names[n++] = $$1} \
+		/^ok/ {for (i = 0; i < n; i++) print $$2, names[i]; n = 0}')"; \
+	while read -r pkg name; do \
+		[[ -n "$$name" ]] || continue; \
+		echo "$$name"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null; \
+	done <<< "$$targets"
+
+.PHONY: bench
+bench: ## Measure the proxy beside the standard library's reverse proxy
+	go run ./bench $(BENCHARGS)
+
+.PHONY: cover
+cover: ## Measure the coverage of the root module's tests
+	go test -coverprofile=cover.out -coverpkg=./... ./...
+	go tool cover -func=cover.out | tail -1
+
+.PHONY: api
+api: ## Rewrite the golden lists of the exported API and of the linked modules
+	go test ./internal/gates -run '^(TestAPI|TestLinkedModules)$$' -count=1 -update
+
+.PHONY: tidy
+tidy: ## Tidy the go.mod files of every module
+	@for dir in $(MODULES) tools; do (cd "$$dir" && GOWORK=off go mod tidy); done
+
+.PHONY: run
+run: ## Run the example server
+	go run ./examples/server
+
+$(LINTER): tools/go.mod tools/go.sum
+	GOWORK=off GOBIN=$(CURDIR)/.bin go -C tools install tool
+	@touch $@

@@ -1,0 +1,143 @@
+package ccproxy
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// firstRead is how much is allocated for a body on its word alone, before any of it is there.
+const firstRead = 512 << 10
+
+// readBody returns the whole request body, decompressed, and closes it. It does not trust a Content-Length.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if err := checkContentType(r.Header); err != nil {
+		return nil, err
+	}
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	encoding, err := contentEncoding(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	src := http.MaxBytesReader(w, r.Body, limit)
+	size := r.ContentLength
+	var in io.Reader = src
+	switch encoding {
+	case "gzip":
+		in, err = gzip.NewReader(src)
+		size = -1
+	case "zstd":
+		// Small windows and a single goroutine: what a body needs at most is bounded by the limit anyway.
+		var dec *zstd.Decoder
+		dec, err = zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
+		if err == nil {
+			defer dec.Close()
+		}
+		in = dec
+		size = -1
+	}
+	if err != nil {
+		return nil, bodyError(encoding, limit, err)
+	}
+	body, err := readAll(in, size, limit)
+	if err != nil {
+		return nil, bodyError(encoding, limit, err)
+	}
+	return body, nil
+}
+
+// readAll reads to the end, at most limit bytes.
+func readAll(in io.Reader, size, limit int64) ([]byte, error) {
+	if size < 0 {
+		size = 4 << 10
+	}
+	buf := make([]byte, 0, min(size, firstRead)+1) // one more, so that the end is found without growing
+	for {
+		n, err := in.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit {
+			return nil, &http.MaxBytesError{Limit: limit}
+		}
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+	}
+}
+
+func tooLarge(limit int64) *Error {
+	e := badRequest("body", "request body is larger than %d bytes", limit)
+	e.Status = http.StatusRequestEntityTooLarge
+	return e
+}
+
+func bodyError(encoding string, limit int64, err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge(limit)
+	}
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return tooLarge(limit)
+	}
+	e := badRequest("body", "request body could not be read to its end")
+	if encoding != "" {
+		e = badRequest("Content-Encoding", "request body is not valid %s", encoding)
+	}
+	e.Err = err
+	return e
+}
+
+// checkContentType refuses what is certainly not JSON. Form types are what a foreign web page can send without
+// asking, so they are refused even though some tools send them by default.
+func checkContentType(h http.Header) error {
+	value := h.Get("Content-Type")
+	if value == "" || value == "application/json" {
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(value)
+	charset := strings.ToLower(params["charset"])
+	if err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")) &&
+		(charset == "" || charset == "utf-8" || charset == "utf8") {
+		return nil
+	}
+	e := badRequest("Content-Type", "Content-Type must be application/json in UTF-8")
+	e.Status = http.StatusUnsupportedMediaType
+	return e
+}
+
+func contentEncoding(h http.Header) (string, error) {
+	values := h["Content-Encoding"]
+	if len(values) == 0 {
+		return "", nil
+	}
+	switch encoding := strings.ToLower(strings.TrimSpace(strings.Join(values, ","))); encoding {
+	case "", "identity":
+		return "", nil
+	case "gzip", "x-gzip":
+		return "gzip", nil
+	case "zstd":
+		return "zstd", nil
+	}
+	e := badRequest("Content-Encoding", "Content-Encoding must be gzip, zstd or identity")
+	e.Status = http.StatusUnsupportedMediaType
+	e.Header = http.Header{"Accept-Encoding": {"gzip, zstd"}} // RFC 9110, section 12.5.3
+	return "", e
+}
+
+// looksLikeJSON tells JSON objects from the HTML of gateways.
+func looksLikeJSON(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	return len(body) > 0 && body[0] == '{'
+}

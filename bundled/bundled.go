@@ -1,0 +1,20 @@
+// Package bundled lists the plugins that ship with ccproxy. An application that wants them all registers them with
+//
+//	err := registry.Register(bundled.Factories()...)
+//
+// and one that wants a few registers those, so that it links nothing else.
+package bundled
+
+import (
+	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
+	"github.com/ccproxy-go/ccproxy/providers/echo"
+)
+
+// Factories returns a new slice of the factories of all plugins of this module.
+func Factories() []ccproxy.Factory {
+	return []ccproxy.Factory{
+		claudeapi.Factory(),
+		echo.Factory(),
+	}
+}

@@ -1,0 +1,36 @@
+package ccproxy
+
+import "context"
+
+// Caller is who sends a request, for hosts that authenticate by themselves.
+type Caller struct {
+	// ID identifies the caller in hooks, logs and limits. It is not a secret.
+	ID string
+	// Models are the models that the caller may use, by the names that clients send. Nil means all.
+	Models []string
+}
+
+type callerKey struct{}
+
+// ContextWithCaller returns a context that says who calls. A host sets it on the request before the proxy sees it.
+func ContextWithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerFrom returns the caller of a request's context; ok is false when nobody said who calls.
+func CallerFrom(ctx context.Context) (c Caller, ok bool) {
+	c, ok = ctx.Value(callerKey{}).(Caller)
+	return c, ok
+}
+
+func (c Caller) mayUse(model string) bool {
+	if c.Models == nil {
+		return true
+	}
+	for _, m := range c.Models {
+		if m == model {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,216 @@
+package ccproxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/middleware"
+)
+
+// exchange is one request and its answer. It is the response writer of all that is inside of the proxy's own
+// middleware, so that it knows what the client has been sent.
+type exchange struct {
+	w     http.ResponseWriter
+	proxy *Proxy
+	r     *http.Request
+	begun time.Time
+
+	status    int
+	written   int64
+	firstByte time.Duration
+	started   bool // request.started is out
+
+	endpoint string // template of the route
+	format   adapters.Format
+	provider string
+	call     *Call
+	bodySize int64
+	streamed bool
+	usage    *hooks.Usage
+	failure  error // why the exchange failed, if it did
+	errType  string
+}
+
+type exchangeKey struct{}
+
+func exchangeFrom(ctx context.Context) *exchange {
+	ex, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return ex
+}
+
+// callIDs returns the request id and provider of the call that a context belongs to.
+func callIDs(ctx context.Context) (id, provider string) {
+	if ex := exchangeFrom(ctx); ex != nil {
+		return ex.id(), ex.provider
+	}
+	return "", ""
+}
+
+// observe is the innermost of the proxy's own middleware: it contains panics, and tells hooks how requests ended.
+func (p *Proxy) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ex := &exchange{w: w, proxy: p, begun: time.Now()}
+		ex.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex))
+		returned := false
+		defer func() { ex.end(returned, recover()) }()
+		next.ServeHTTP(ex, ex.r)
+		returned = true
+	})
+}
+
+// end closes an exchange, whichever way its handler ended.
+func (ex *exchange) end(returned bool, panicked any) {
+	if !returned {
+		ex.contain(panicked)
+	}
+	ex.finish()
+	aborted := panicked == http.ErrAbortHandler //nolint:errorlint // compared as net/http does
+	if aborted || (!returned && ex.written > 0) {
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to end an answer that is not whole
+	}
+}
+
+// contain answers for a handler that panicked or left its goroutine.
+func (ex *exchange) contain(panicked any) {
+	if panicked == http.ErrAbortHandler { //nolint:errorlint // compared as net/http does
+		if ex.failure == nil {
+			ex.failure = http.ErrAbortHandler
+		}
+		return
+	}
+	err := ErrExited
+	if panicked != nil {
+		err = panicError(panicked)
+	}
+	ex.failure = err
+	ex.proxy.logger.Error("handler failed", slog.String("request_id", ex.id()), slog.Any("error", err),
+		slog.String("endpoint", ex.endpoint), slog.String("stack", string(debug.Stack())))
+	if ex.status == 0 {
+		writeError(ex, ex.r, ex.format, &Error{Message: "internal error of the proxy"})
+	}
+}
+
+func (ex *exchange) id() string { return middleware.RequestIDFrom(ex.r.Context()) }
+
+// Header implements http.ResponseWriter.
+func (ex *exchange) Header() http.Header { return ex.w.Header() }
+
+// WriteHeader implements http.ResponseWriter.
+func (ex *exchange) WriteHeader(status int) {
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
+		if ex.status == 0 {
+			ex.status = status
+		}
+	}
+	ex.w.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (ex *exchange) Write(b []byte) (int, error) {
+	if ex.status == 0 {
+		ex.status = http.StatusOK
+	}
+	if ex.written == 0 {
+		ex.firstByte = time.Since(ex.begun)
+	}
+	n, err := ex.w.Write(b)
+	ex.written += int64(n)
+	return n, err
+}
+
+// Flush implements http.Flusher, for handlers that look for it.
+func (ex *exchange) Flush() { _ = ex.FlushError() }
+
+// FlushError is what http.ResponseController looks for.
+func (ex *exchange) FlushError() error { return http.NewResponseController(ex.w).Flush() }
+
+// Unwrap lets http.ResponseController reach the server's writer.
+func (ex *exchange) Unwrap() http.ResponseWriter { return ex.w }
+
+// announce emits request.started, once.
+func (ex *exchange) announce() {
+	if ex.started {
+		return
+	}
+	ex.started = true
+	if ex.proxy.hooks.Enabled(hooks.EventRequestStarted) {
+		ex.emit(&hooks.RequestStarted{Request: ex.request()})
+	}
+}
+
+func (ex *exchange) emit(p hooks.Payload) {
+	ex.proxy.hooks.Emit(hooks.Context{RequestID: ex.id(), Provider: ex.provider, Payload: p})
+}
+
+func (ex *exchange) enabled(e hooks.Event) bool { return ex.proxy.hooks.Enabled(e) }
+
+// finish emits the one event that ends every request.
+func (ex *exchange) finish() {
+	ex.announce()
+	duration := time.Since(ex.begun)
+	if ex.failure == nil && ex.status < http.StatusBadRequest {
+		if ex.enabled(hooks.EventRequestCompleted) {
+			ex.emit(&hooks.RequestCompleted{
+				Request: ex.request(), Status: ex.status, ResponseHeader: hooks.SnapshotHeader(ex.Header()),
+				ResponseBytes: ex.written, Duration: duration, TimeToFirstByte: ex.firstByte,
+				Usage: ex.usage, Streamed: ex.streamed,
+			})
+		}
+		return
+	}
+	if !ex.enabled(hooks.EventRequestFailed) {
+		return
+	}
+	failed := &hooks.RequestFailed{
+		Request: ex.request(), Status: ex.status, ErrorType: ex.errType, ClientGone: ex.clientGone(),
+		Duration: duration, ResponseBytes: ex.written, Usage: ex.usage, Streamed: ex.streamed,
+	}
+	if ex.failure != nil {
+		failed.Err = ex.failure.Error()
+	}
+	if failed.ClientGone {
+		failed.Status = statusClientGone
+	}
+	ex.emit(failed)
+}
+
+// statusClientGone is what logs show when nobody waits for the answer any more (nginx's convention).
+const statusClientGone = 499
+
+// clientGone reports whether it was the client that ended the exchange.
+func (ex *exchange) clientGone() bool {
+	return ex.failure != nil && errors.Is(ex.failure, errClientGone)
+}
+
+var errClientGone = errors.New("client went away")
+
+func (ex *exchange) request() hooks.Request {
+	r := ex.r
+	req := hooks.Request{
+		ID: ex.id(), Method: r.Method, Path: r.URL.Path, Query: hooks.SafeQuery(r.URL.RawQuery), Endpoint: ex.endpoint,
+		ClientIP: clientIP(r), UserAgent: r.UserAgent(), Header: hooks.SnapshotHeader(r.Header),
+		BodyBytes: ex.bodySize, ClientFormat: string(ex.format), Provider: ex.provider,
+	}
+	if c, ok := CallerFrom(r.Context()); ok {
+		req.CallerID = c.ID
+	}
+	if ex.call != nil {
+		req.Model, req.Session, req.Stream = ex.call.ClientModel, ex.call.Session, ex.call.Stream
+	}
+	return req
+}
+
+func clientIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

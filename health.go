@@ -1,0 +1,202 @@
+package ccproxy
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/sched"
+)
+
+// HealthStatus is a status of the health check format that /health answers in.
+type HealthStatus string
+
+// The statuses of health checks.
+const (
+	HealthPass HealthStatus = "pass"
+	HealthWarn HealthStatus = "warn" // works, but somebody should look
+	HealthFail HealthStatus = "fail"
+)
+
+// Health is what a plugin says of itself. The zero value means that all is well.
+type Health struct {
+	// Status defaults to HealthPass.
+	Status HealthStatus
+	// Output is one line for people. It must not hold secrets.
+	Output string
+	// Details are shown as JSON. Of a provider, the keys has_detection, has_credentials, cli_version and
+	// cli_path have a meaning of their own.
+	Details map[string]any
+}
+
+const healthTimeout = 2 * time.Second
+
+// health asks a plugin, if it has anything to say, and if the last time it was asked has come to an end.
+func (r *record) health(ctx context.Context) Health {
+	status := r.status()
+	if status.State != stateActive {
+		h := Health{Status: HealthWarn, Output: status.State}
+		if status.State == stateFailed {
+			h.Status = HealthFail
+		}
+		if status.Reason != nil {
+			h.Output = status.Reason.Error()
+		}
+		return h
+	}
+	if len(status.Abandoned) > 0 {
+		return Health{Status: HealthFail, Output: "a call of the plugin does not return"}
+	}
+	checker, ok := r.runtime.(HealthChecker)
+	if !ok {
+		return Health{Status: HealthPass}
+	}
+	result := make(chan Health, 1)
+	pending, err := guarded(ctx, healthTimeout, func(ctx context.Context) error {
+		result <- checker.HealthCheck(ctx)
+		return nil
+	})
+	if pending != nil {
+		r.abandon("health check", pending, func() {})
+	}
+	if err != nil {
+		return Health{Status: HealthFail, Output: "health check: " + err.Error()}
+	}
+	h := <-result
+	if h.Status == "" {
+		h.Status = HealthPass
+	}
+	return h
+}
+
+// Statuses returns how every registered plugin is doing, by name.
+func (p *Proxy) Statuses() []PluginStatus {
+	out := make([]PluginStatus, 0, len(p.plan.manifests))
+	for _, m := range p.plan.manifests {
+		out = append(out, p.statusOf(m))
+	}
+	return out
+}
+
+func (p *Proxy) statusOf(m Manifest) PluginStatus {
+	if r := p.byName[m.Name]; r != nil {
+		return r.status()
+	}
+	state := stateSkipped
+	reason := p.absent(m.Name)
+	if isDisabled(reason) {
+		state = stateDisabled
+	}
+	return PluginStatus{Name: m.Name, Version: m.version(), Kind: m.Kind, State: state, Reason: reason}
+}
+
+// details are the flat details of a plugin's health.
+func (p *Proxy) details(m Manifest, r *record, h Health) map[string]any {
+	status := p.statusOf(m)
+	d := map[string]any{"type": m.Kind.String(), "initialized": status.State == stateActive, "state": status.State}
+	if r != nil && m.Kind == KindProvider {
+		maps.Copy(d, map[string]any{
+			"has_adapter": len(r.providers) > 0, "has_detection": false, "has_credentials": false,
+			"cli_version": nil, "cli_path": nil,
+		})
+	}
+	if r != nil && m.Kind == KindAuth {
+		names := []string{}
+		for _, s := range m.OAuthProviders {
+			names = append(names, s.Name)
+		}
+		d["oauth_provider_registered"], d["oauth_provider_names"] = status.State == stateActive, names
+	}
+	if status.Reason != nil {
+		d["error"] = status.Reason.Error()
+	}
+	if len(status.Abandoned) > 0 {
+		d["abandoned"] = status.Abandoned
+	}
+	maps.Copy(d, h.Details)
+	if h.Output != "" {
+		d["output"] = h.Output
+	}
+	if r != nil {
+		r.mu.Lock()
+		if len(r.panics) > 0 {
+			d["failed_goroutines"] = cloneSlice(r.panics)
+		}
+		r.mu.Unlock()
+		addStats(d, p.hooks.Stats(), p.tasks.Status(), r.name)
+	}
+	return d
+}
+
+type hookHealth struct {
+	Name      string `json:"name"`
+	Delivered uint64 `json:"delivered"`
+	Dropped   uint64 `json:"dropped"`
+	Failed    uint64 `json:"failed"`
+	Pending   int    `json:"pending"`
+	Stalled   bool   `json:"stalled"`
+	Fused     bool   `json:"fused"`
+	Abandoned int    `json:"abandoned"`
+	LastError string `json:"last_error,omitempty"`
+}
+
+type taskHealth struct {
+	Name                string  `json:"name"`
+	Running             bool    `json:"running"`
+	IntervalSeconds     float64 `json:"interval_seconds"`
+	ConsecutiveFailures int     `json:"consecutive_failures"`
+	LastError           string  `json:"last_error,omitempty"`
+}
+
+func addStats(d map[string]any, stats []hooks.Stats, tasks []sched.Status, plugin string) {
+	var hs []hookHealth
+	for _, s := range stats {
+		if s.Plugin == plugin {
+			hs = append(hs, hookHealth{
+				Name: s.Name, Delivered: uint64(s.Delivered), Dropped: uint64(s.Dropped), Failed: uint64(s.Failed),
+				Pending: s.Pending, Stalled: s.Stalled, Fused: s.Fused, Abandoned: s.Abandoned, LastError: s.LastError,
+			})
+		}
+	}
+	if hs != nil {
+		d["hooks"] = hs
+	}
+	var ts []taskHealth
+	for _, t := range tasks {
+		if t.Owner == plugin {
+			ts = append(ts, taskHealth{
+				Name: t.Name, Running: t.Running, IntervalSeconds: t.Interval.Seconds(),
+				ConsecutiveFailures: t.ConsecutiveFailures, LastError: errorText(t.LastError),
+			})
+		}
+	}
+	if ts != nil {
+		d["tasks"] = ts
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// healthWord maps a health status to the words of the plugins' endpoints.
+func healthWord(s HealthStatus) string {
+	switch s {
+	case HealthPass:
+		return "healthy"
+	case HealthFail:
+		return "unhealthy"
+	default:
+		return "unknown"
+	}
+}
+
+func setHealthHeaders(h http.Header) {
+	h.Set("Content-Type", "application/health+json")
+	h.Set("Cache-Control", "no-cache, no-store, must-revalidate")
+}

@@ -1,0 +1,14 @@
+package hooks
+
+import "time"
+
+// Context is one event as an observer gets it. Each observer has a copy of its own, payload included:
+// whatever it does to it reaches neither the request nor another observer.
+type Context struct {
+	Event     Event
+	Time      time.Time
+	RequestID string // empty outside a request
+	Provider  string // the provider concerned, if any
+	Plugin    string // the plugin concerned, if any
+	Payload   Payload
+}

@@ -1,0 +1,76 @@
+package hooks
+
+import "time"
+
+// Request says which client request an event is about. Everything secret is left out or redacted.
+type Request struct {
+	ID           string
+	Method       string
+	Path         string
+	Query        string // redacted, see SafeQuery
+	Endpoint     string // the route's template, fit for a metric's label
+	ClientIP     string
+	UserAgent    string
+	CallerID     string // who calls, as far as authentication said
+	Header       Header
+	BodyBytes    int64
+	ClientFormat string // the dialect the client speaks
+	Model        string
+	Provider     string
+	Session      string
+	Stream       bool
+}
+
+// RequestStarted is the payload of [EventRequestStarted].
+type RequestStarted struct{ Request }
+
+// RequestCompleted is the payload of [EventRequestCompleted].
+type RequestCompleted struct {
+	Request
+	Status          int
+	ResponseHeader  Header
+	ResponseBytes   int64
+	Duration        time.Duration
+	TimeToFirstByte time.Duration
+	Usage           *Usage // nil if unknown
+	Streamed        bool
+}
+
+// RequestFailed is the payload of [EventRequestFailed].
+type RequestFailed struct {
+	Request
+	Status        int    // what the client was told, zero if nothing
+	Err           string // redacted text
+	ErrorType     string
+	ClientGone    bool // the client went away; nothing else failed
+	Duration      time.Duration
+	ResponseBytes int64
+	Usage         *Usage // nil if unknown
+	Streamed      bool
+}
+
+// Event returns [EventRequestStarted].
+func (*RequestStarted) Event() Event     { return EventRequestStarted }
+func (p *RequestStarted) clone() Payload { return copyOf(p) }
+
+// Event returns [EventRequestCompleted].
+func (*RequestCompleted) Event() Event { return EventRequestCompleted }
+func (p *RequestCompleted) clone() Payload {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	c.Usage = p.Usage.clone()
+	return &c
+}
+
+// Event returns [EventRequestFailed].
+func (*RequestFailed) Event() Event { return EventRequestFailed }
+func (p *RequestFailed) clone() Payload {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	c.Usage = p.Usage.clone()
+	return &c
+}

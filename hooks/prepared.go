@@ -1,0 +1,156 @@
+package hooks
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// PreparedRequest is a request about to be sent upstream, as a [Mutator] may change it.
+//
+// Method, URL, Model, Header and the body are taken over from a mutator that succeeds; the other fields
+// inform, and what a mutator writes into them is ignored. Header has no credentials in it: they are set
+// afterwards. A PreparedRequest is not safe for concurrent use.
+type PreparedRequest struct {
+	RequestID   string
+	Provider    string
+	Method      string
+	URL         string
+	Endpoint    string
+	Model       string // as sent upstream
+	ClientModel string // as the client asked for it
+	Stream      bool
+	Header      http.Header
+
+	original []byte // as NewPreparedRequest got it
+	raw      []byte // as the last mutator left it; never handed out, never written to
+	rawSet   bool   // raw was replaced through this value
+	parsed   any    // of raw, once Body was called
+	parseErr error
+	isParsed bool
+	body     any // through SetBody
+	bodySet  bool
+}
+
+// NewPreparedRequest returns a request with the body; the caller fills the fields. body is kept, not
+// copied, and must not change any more.
+func NewPreparedRequest(body []byte) *PreparedRequest {
+	return &PreparedRequest{original: body, raw: body}
+}
+
+// OriginalBody returns a copy of the body as it was before any mutator.
+func (r *PreparedRequest) OriginalBody() []byte { return bytes.Clone(r.original) }
+
+// RawBody returns a copy of the body as earlier mutators, or SetRawBody, left it.
+func (r *PreparedRequest) RawBody() []byte { return bytes.Clone(r.raw) }
+
+// SetRawBody replaces the body by a copy of b, which need not be JSON. It beats SetBody.
+func (r *PreparedRequest) SetRawBody(b []byte) {
+	r.raw, r.rawSet = bytes.Clone(b), true
+	r.parsed, r.parseErr, r.isParsed = nil, nil, false
+}
+
+// Body returns the body as JSON: maps, slices, strings, json.Number. It is parsed on the first call, later
+// calls return the same value, or that of SetBody. Changes made to the value count only once it is given to
+// SetBody. A body that is not one JSON value is an error.
+func (r *PreparedRequest) Body() (any, error) {
+	if r.bodySet && !r.rawSet {
+		return r.body, nil
+	}
+	if !r.isParsed {
+		r.parsed, r.parseErr = parseJSON(r.raw)
+		r.isParsed = true
+	}
+	return r.parsed, r.parseErr
+}
+
+// SetBody replaces the body by v, which is marshalled once the mutator has returned.
+func (r *PreparedRequest) SetBody(v any) { r.body, r.bodySet = v, true }
+
+// Result returns the body to send and whether it differs from the original: what SetRawBody left, else what
+// SetBody left, else the original itself. The bytes must not be changed. A SetBody value that is not JSON
+// is an error.
+func (r *PreparedRequest) Result() (body []byte, changed bool, err error) {
+	body = r.raw
+	if r.bodySet && !r.rawSet {
+		if body, err = marshalJSON(r.body); err != nil {
+			return nil, false, err
+		}
+	}
+	return body, !bytes.Equal(body, r.original), nil
+}
+
+// settle makes what was set through SetRawBody and SetBody the body that forks start from.
+func (r *PreparedRequest) settle() error {
+	body, _, err := r.Result()
+	if err != nil {
+		return err
+	}
+	r.replaceBody(body)
+	return nil
+}
+
+// fork returns a copy for one mutator. The bodies are shared, because nothing hands them out.
+func (r *PreparedRequest) fork() *PreparedRequest {
+	c := *r
+	c.Header = cloneHeader(r.Header)
+	c.replaceBody(r.raw)
+	return &c
+}
+
+// seal returns what a mutator changed in its fork, in a form the mutator holds no reference to.
+func (r *PreparedRequest) seal() (*PreparedRequest, error) {
+	body, _, err := r.Result()
+	if err != nil {
+		return nil, err
+	}
+	return &PreparedRequest{
+		Method: r.Method, URL: r.URL, Model: r.Model, Header: cloneHeader(r.Header), raw: body,
+	}, nil
+}
+
+// adopt takes over what a mutator's sealed fork says.
+func (r *PreparedRequest) adopt(s *PreparedRequest) {
+	r.Method, r.URL, r.Model, r.Header = s.Method, s.URL, s.Model, s.Header
+	r.replaceBody(s.raw)
+}
+
+func (r *PreparedRequest) replaceBody(raw []byte) {
+	r.raw, r.rawSet = raw, false
+	r.body, r.bodySet = nil, false
+	r.parsed, r.parseErr, r.isParsed = nil, nil, false
+}
+
+// cloneHeader never returns nil: the header is there to be written to.
+func cloneHeader(h http.Header) http.Header {
+	if h == nil {
+		return http.Header{}
+	}
+	return h.Clone()
+}
+
+func parseJSON(b []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber() // seeds and large counts must survive
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, fmt.Errorf("hooks: body is not JSON: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("hooks: body is not JSON: more than one value")
+	}
+	return v, nil
+}
+
+func marshalJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // prompts are full of <tags>; escaping would change their bytes for nothing
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("hooks: body cannot be written as JSON: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}

@@ -1,0 +1,113 @@
+package ccproxy
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/hooks"
+)
+
+// newUpstreamTransport is tuned for few hosts with many long streams each. Nothing here bounds how long an
+// answer takes: models think for minutes, and it is the request's context that ends a call.
+func newUpstreamTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConnsPerHost:    256, // the default of 2 dials anew for nearly every request of a busy host
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+		DisableCompression:     true, // bytes stay bytes
+		ReadBufferSize:         16 << 10,
+		WriteBufferSize:        16 << 10,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: 30 * time.Second,
+		},
+	}
+}
+
+// managedTransport emits the http.* events of one plugin's requests.
+type managedTransport struct {
+	base  http.RoundTripper
+	hooks *hooks.Registry
+	owner string
+}
+
+func (t *managedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	observed := t.hooks.Enabled(hooks.EventHTTPRequest) || t.hooks.Enabled(hooks.EventHTTPResponse) ||
+		t.hooks.Enabled(hooks.EventHTTPError)
+	if !observed {
+		return t.base.RoundTrip(req)
+	}
+	return t.observe(req)
+}
+
+func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
+	id, provider := callIDs(req.Context())
+	emit := func(p hooks.Payload) {
+		if t.hooks.Enabled(p.Event()) {
+			t.hooks.Emit(hooks.Context{RequestID: id, Provider: provider, Plugin: t.owner, Payload: p})
+		}
+	}
+	address := hooks.SafeURL(req.URL)
+	if t.hooks.Enabled(hooks.EventHTTPRequest) {
+		body, cut := bodySnapshot(req)
+		emit(&hooks.HTTPRequest{
+			ID: id, Method: req.Method, URL: address, Header: hooks.SnapshotHeader(req.Header),
+			Body: body, BodyTruncated: cut, Upstream: true,
+		})
+	}
+	start := time.Now()
+	resp, err := t.base.RoundTrip(req)
+	if err != nil {
+		emit(&hooks.HTTPError{
+			ID: id, Method: req.Method, URL: address, Err: safeTransportError(err), Duration: time.Since(start),
+		})
+		return nil, err
+	}
+	emit(&hooks.HTTPResponse{
+		ID: id, Method: req.Method, URL: address, Status: resp.StatusCode,
+		Header: hooks.SnapshotHeader(resp.Header), Duration: time.Since(start),
+	})
+	return resp, nil
+}
+
+// CloseIdleConnections lets http.Client.CloseIdleConnections reach the base.
+func (t *managedTransport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+const maxBodySnapshot = 1 << 20
+
+// bodySnapshot copies a request's body where that is possible without consuming it.
+func bodySnapshot(req *http.Request) (body string, cut bool) {
+	if req.GetBody == nil {
+		return "", req.Body != nil && req.Body != http.NoBody
+	}
+	rc, err := req.GetBody()
+	if err != nil {
+		return "", true
+	}
+	defer rc.Close() //nolint:errcheck // a reader of memory
+	var b bytes.Buffer
+	n, err := io.Copy(&b, io.LimitReader(rc, maxBodySnapshot+1))
+	if n > maxBodySnapshot {
+		b.Truncate(maxBodySnapshot)
+	}
+	return b.String(), n > maxBodySnapshot || err != nil
+}
+
+// newManagedClient returns the client of one plugin.
+func (p *Proxy) newManagedClient(plugin string) *http.Client {
+	return &http.Client{
+		Transport: &managedTransport{base: p.transport, hooks: &p.hooks, owner: plugin},
+		// A redirect of an API would carry credentials to wherever it points.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

@@ -1,0 +1,89 @@
+package ccproxy
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+type mountKey struct{}
+
+// Mount serves the proxy below a path prefix such as "/llm", for servers and routers that do not strip it. Paths
+// outside of the prefix are 404; "/llmx" is outside of "/llm". A proxy can be mounted at several prefixes, with
+// whatever the host's router has stripped before.
+func (p *Proxy) Mount(prefix string) http.Handler { return mounted(prefix, p) }
+
+func mounted(prefix string, next http.Handler) http.Handler {
+	prefix = "/" + strings.Trim(prefix, "/")
+	if prefix == "/" {
+		return next
+	}
+	escaped := (&url.URL{Path: prefix}).EscapedPath()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, ok := cutSegments(r.URL.Path, prefix)
+		raw, rawOK := "", true
+		if ok && r.URL.RawPath != "" {
+			raw, rawOK = cutSegments(r.URL.RawPath, escaped)
+		}
+		if !ok || !rawOK {
+			writeError(w, r, "", &Error{Status: http.StatusNotFound, Message: "no such path"})
+			return
+		}
+		base, _ := r.Context().Value(mountKey{}).(string)
+		r2 := r.WithContext(context.WithValue(r.Context(), mountKey{}, base+prefix))
+		u := *r.URL
+		u.Path, u.RawPath = path, raw
+		r2.URL = &u
+		next.ServeHTTP(w, r2)
+	})
+}
+
+// cutSegments removes whole leading segments.
+func cutSegments(path, prefix string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, prefix)
+	switch {
+	case !ok:
+		return "", false
+	case rest == "":
+		return "/", true
+	case rest[0] != '/':
+		return "", false
+	}
+	return rest, true
+}
+
+// URLFor returns an address of the proxy that is right for the client of r: below the public URL if there is one,
+// else a path below the mount prefix. path starts at the proxy's root, such as "/plugins". A prefix that the host
+// stripped by itself, as http.StripPrefix does, is found too.
+func (p *Proxy) URLFor(r *http.Request, path string) string {
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	if p.options.publicURL != "" {
+		return p.options.publicURL + path
+	}
+	return basePath(r) + path
+}
+
+// URLFor is [Proxy.URLFor] for handlers of a plugin.
+func (pc *PluginContext) URLFor(r *http.Request, path string) string { return pc.proxy.URLFor(r, path) }
+
+// basePath is what stands before the proxy's own paths in the address that the client used.
+func basePath(r *http.Request) string {
+	seen := r.URL.EscapedPath()
+	asked, _, _ := strings.Cut(r.RequestURI, "?")
+	if strings.HasPrefix(asked, "/") {
+		if base, ok := strings.CutSuffix(asked, seen); ok && plainBase(base) {
+			return base
+		}
+	}
+	base, _ := r.Context().Value(mountKey{}).(string)
+	return base
+}
+
+// plainBase keeps a request from choosing another host: "//evil.example" is an address, not a path.
+func plainBase(base string) bool {
+	return base == "" || strings.HasPrefix(base, "/") && !strings.Contains(base, "//") && !strings.ContainsAny(base, "\\%") &&
+		!strings.HasSuffix(base, "/")
+}

@@ -1,0 +1,106 @@
+package ccproxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/ccproxy-go/ccproxy/internal/nearest"
+	"github.com/ccproxy-go/ccproxy/middleware"
+)
+
+// Option is what an application gives to [Registry.Build] in code.
+type Option interface{ apply(o *options) }
+
+type optionFunc func(*options)
+
+func (f optionFunc) apply(o *options) { f(o) }
+
+type options struct {
+	logger     *slog.Logger
+	transport  http.RoundTripper
+	middleware []middleware.Func
+	publicURL  string
+	strict     bool
+	configs    map[string]any
+	cli        CLIDetector
+	tracer     Tracer
+	err        error
+}
+
+func (o options) pluginConfig(plugin string) any { return o.configs[plugin] }
+
+func (o options) unknownPlugins(known []string) []error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(o.configs)) {
+		if !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("WithPluginConfig: no plugin %q is registered%s: %w",
+				name, nearest.Hint(name, known), ErrConfig))
+		}
+	}
+	return errs
+}
+
+// WithLogger sets the logger. Defaults to one that discards everything: a guest does not write to its host's output.
+func WithLogger(l *slog.Logger) Option { return optionFunc(func(o *options) { o.logger = l }) }
+
+// WithTransport sets what carries requests to upstreams, for all plugins. Defaults to a transport of the proxy's
+// own. The proxy closes idle connections of rt on shutdown only if it is its own.
+func WithTransport(rt http.RoundTripper) Option {
+	return optionFunc(func(o *options) { o.transport = rt })
+}
+
+// WithMiddleware wraps all that the proxy serves, outside of its own middleware, the first outermost.
+func WithMiddleware(m ...middleware.Func) Option {
+	return optionFunc(func(o *options) { o.middleware = append(o.middleware, m...) })
+}
+
+// WithPublicURL sets the address under which clients reach the proxy, such as "https://example.com/llm". It is
+// needed where an absolute address leaves the proxy, as in OAuth redirects, and is never guessed from a request.
+func WithPublicURL(address string) Option {
+	return optionFunc(func(o *options) {
+		u, err := url.Parse(address)
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			o.err = fmt.Errorf("WithPublicURL: must be an absolute http or https URL without query: %w", ErrConfig)
+			return
+		}
+		o.publicURL = trimSlash(address)
+	})
+}
+
+// WithStrictStart makes the failure of any plugin a failure of Start, which then undoes everything.
+func WithStrictStart() Option { return optionFunc(func(o *options) { o.strict = true }) }
+
+// WithPluginConfig sets the whole configuration of a plugin in code, in the place of its defaults and its table
+// of settings. C is the type that the plugin's manifest declares.
+func WithPluginConfig[C any](plugin string, c C) Option {
+	return optionFunc(func(o *options) {
+		if o.configs == nil {
+			o.configs = make(map[string]any)
+		}
+		o.configs[plugin] = &c
+	})
+}
+
+// WithCLIDetector replaces what looks for installed command-line programs.
+func WithCLIDetector(d CLIDetector) Option { return optionFunc(func(o *options) { o.cli = d }) }
+
+// WithTracer sets what times pieces of work. Defaults to debug lines of the logger.
+func WithTracer(t Tracer) Option { return optionFunc(func(o *options) { o.tracer = t }) }
+
+func trimSlash(s string) string {
+	for len(s) > 0 && s[len(s)-1] == '/' {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// Tracer times pieces of work. Its methods may be called concurrently.
+type Tracer interface {
+	// Start begins a piece of work and returns a context for what is below it, and the function that ends it.
+	Start(ctx context.Context, name string, attrs ...slog.Attr) (context.Context, func(err error))
+}

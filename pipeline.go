@@ -1,0 +1,258 @@
+package ccproxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
+)
+
+// pipeline answers one endpoint of one provider: it reads and checks the request, converts it if the provider
+// speaks another format, calls the provider, and relays the answer.
+type pipeline struct {
+	proxy    *Proxy
+	name     string // of the provider
+	provider Provider
+	spec     ProviderSpec
+	format   adapters.Format // of the client
+	upstream adapters.Format // of the provider; equal where it speaks the client's
+	op       Operation
+	endpoint string // the client's path below the provider
+}
+
+// ServeHTTP implements http.Handler.
+func (p *pipeline) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ex := exchangeFrom(r.Context())
+	ex.format, ex.provider = p.format, p.name
+	call, err := p.receive(w, r, ex)
+	ex.call = call
+	ex.announce()
+	if err != nil {
+		ex.fail(w, err)
+		return
+	}
+	p.answer(r.Context(), w, ex, call)
+}
+
+func (p *pipeline) answer(ctx context.Context, w http.ResponseWriter, ex *exchange, call *Call) {
+	ans, err := p.do(ctx, ex, call)
+	if err != nil {
+		ex.fail(w, cause(ctx, err))
+		return
+	}
+	// A provider that answers with events has nothing to close.
+	if ans.Body != nil {
+		defer ans.Body.Close() //nolint:errcheck // what was read is what counts
+	}
+	t := &relay{pipeline: p, ex: ex, w: w, call: call, ans: ans, client: p.format, from: ans.Format}
+	if t.from == "" {
+		t.from = p.upstream
+	}
+	if err := t.run(ctx); err != nil {
+		t.fail(ctx, cause(ctx, err))
+	}
+}
+
+// fail answers with an error, as long as the client has not been sent anything.
+func (ex *exchange) fail(w http.ResponseWriter, err error) {
+	ex.failure = err
+	if errors.Is(err, errClientGone) {
+		return
+	}
+	e := asError(err)
+	ex.errType = typeOf(ex.format, e.info(""))
+	writeError(w, ex.r, ex.format, e)
+}
+
+// cause says why a context ended, if that is why err came about.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	if c := context.Cause(ctx); errors.Is(c, ErrDraining) {
+		return c
+	}
+	return errClientGone
+}
+
+// receive reads a request into a call.
+func (p *pipeline) receive(w http.ResponseWriter, r *http.Request, ex *exchange) (*Call, error) {
+	body, err := readBody(w, r, p.proxy.limits.BodyBytes)
+	if err != nil {
+		return nil, cause(r.Context(), err)
+	}
+	ex.bodySize = int64(len(body))
+	var doc rawjson.Doc
+	if err := doc.Scan(body, rawjson.Options{MaxDepth: p.proxy.limits.JSONDepth, Known: p.proxy.known[:]}); err != nil {
+		return nil, jsonError(err)
+	}
+	call := &Call{
+		ID: ex.id(), Provider: p.name, Operation: p.op, Format: p.upstream, ClientFormat: p.format,
+		Endpoint: p.endpoint, Body: body, Header: clientHeader(r.Header), Query: r.URL.RawQuery,
+	}
+	call.Caller, _ = CallerFrom(r.Context())
+	if err := peek(&doc, call); err != nil {
+		return call, err
+	}
+	call.Session = session(&doc, r.Header)
+	if !call.Caller.mayUse(call.ClientModel) {
+		return call, &Error{
+			Status: http.StatusForbidden, Param: "model", Code: "model_not_allowed",
+			Message: "model: this caller may not use it",
+		}
+	}
+	return call, p.convertRequest(r.Context(), call)
+}
+
+// peek takes from the body what the proxy itself reads.
+func peek(doc *rawjson.Doc, call *Call) error {
+	if raw, ok := doc.Raw("model"); ok {
+		model, ok := rawjson.String(raw)
+		if !ok {
+			return badRequest("model", "model: must be a string")
+		}
+		call.Model, call.ClientModel = model, model
+	}
+	raw, ok := doc.Raw("stream")
+	if !ok || string(raw) == "null" {
+		return nil
+	}
+	stream, ok := rawjson.Bool(raw)
+	if !ok {
+		return badRequest("stream", "stream: must be true or false")
+	}
+	call.Stream = stream
+	return nil
+}
+
+// session finds what the client says of the conversation that a request belongs to.
+func session(doc *rawjson.Doc, h http.Header) string {
+	for _, name := range [...]string{"X-Claude-Code-Session-Id", "Session-Id", "Thread-Id"} {
+		if v := h.Get(name); v != "" {
+			return v
+		}
+	}
+	if raw, ok := doc.Raw("prompt_cache_key"); ok {
+		if s, ok := rawjson.String(raw); ok {
+			return s
+		}
+	}
+	if raw, ok := doc.Raw("metadata"); ok {
+		if raw, ok := rawjson.Find(raw, "user_id"); ok {
+			s, _ := rawjson.String(raw)
+			return s
+		}
+	}
+	return ""
+}
+
+// jsonError tells the client where its body is wrong.
+func jsonError(err error) error {
+	e := badRequest("body", "request body: %s", strings.TrimPrefix(err.Error(), "json: "))
+	if j, ok := errors.AsType[*rawjson.Error](err); ok && j.Key != "" {
+		e.Param = j.Key
+	}
+	e.Err = err
+	return e
+}
+
+// do calls the provider, with the events around it.
+func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, error) {
+	if ex.proxy.hooks.Mutators() || ex.enabled(hooks.EventProviderRequestPrepared) {
+		call.prepare = p.prepare
+		if !p.spec.SelfPrepared {
+			if err := p.prepareCall(ctx, call); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if ex.enabled(hooks.EventProviderRequestSent) {
+		ex.emit(&hooks.ProviderRequestSent{
+			Method: http.MethodPost, Endpoint: call.Endpoint, Model: call.Model, Stream: call.Stream,
+			BodyBytes: int64(len(call.Body)),
+		})
+	}
+	start := time.Now()
+	ans, err := p.provider.Do(ctx, call)
+	if err == nil && (ans == nil || ans.Body == nil && ans.Events == nil) {
+		err = &Error{Message: "the provider answered nothing"}
+	}
+	if err != nil {
+		ex.providerError(asError(err), time.Since(start))
+		return nil, err
+	}
+	if ans.Status == 0 {
+		ans.Status = http.StatusOK
+	}
+	if ex.enabled(hooks.EventProviderResponseReceived) {
+		ex.emit(&hooks.ProviderResponseReceived{
+			Status: ans.Status, Header: hooks.SnapshotHeader(ans.Header), Stream: ans.streams(), Latency: time.Since(start),
+		})
+	}
+	return ans, nil
+}
+
+func (a *Answer) streams() bool { return a.Stream || a.Events != nil }
+
+func (ex *exchange) providerError(e *Error, latency time.Duration) {
+	if ex.enabled(hooks.EventProviderError) {
+		ex.emit(&hooks.ProviderError{
+			Status: e.status(), Type: typeOf(ex.format, e.info("")), Err: e.Error(), Latency: latency,
+		})
+	}
+}
+
+// prepare runs the mutators on what a provider is about to send, and shows the result to observers.
+func (p *pipeline) prepare(ctx context.Context, req *hooks.PreparedRequest) error {
+	ex := exchangeFrom(ctx)
+	req.RequestID, req.Provider = ex.id(), p.name
+	if err := p.proxy.hooks.Prepare(ctx, req); err != nil {
+		return err
+	}
+	if !ex.enabled(hooks.EventProviderRequestPrepared) {
+		return nil
+	}
+	body, _, err := req.Result()
+	if err != nil {
+		return err
+	}
+	ex.emit(&hooks.ProviderRequestPrepared{
+		Method: req.Method, URL: req.URL, Endpoint: req.Endpoint, Model: req.Model, ClientModel: req.ClientModel,
+		Stream: req.Stream, Header: hooks.SnapshotHeader(req.Header), BodyBytes: int64(len(body)), Body: string(body),
+	})
+	return nil
+}
+
+// prepareCall lets mutators change a call of a provider that does not prepare requests itself.
+func (p *pipeline) prepareCall(ctx context.Context, call *Call) error {
+	req := hooks.NewPreparedRequest(call.Body)
+	req.Method, req.Endpoint, req.Header = http.MethodPost, call.Endpoint, call.Header
+	req.Model, req.ClientModel, req.Stream = call.Model, call.ClientModel, call.Stream
+	if err := p.prepare(ctx, req); err != nil {
+		return err
+	}
+	body, changed, err := req.Result()
+	if err != nil {
+		return err
+	}
+	call.Header = req.Header
+	if !changed {
+		return nil
+	}
+	var doc rawjson.Doc
+	if err := doc.Scan(body, rawjson.Options{MaxDepth: p.proxy.limits.JSONDepth}); err != nil {
+		return &Error{Message: "a hook of the proxy changed the request into one that is not JSON", Err: err}
+	}
+	call.Body = body
+	if raw, ok := doc.Raw("model"); ok {
+		if model, ok := rawjson.String(raw); ok {
+			call.Model = model
+		}
+	}
+	return nil
+}

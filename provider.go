@@ -1,0 +1,112 @@
+package ccproxy
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/hooks"
+)
+
+// Provider answers calls for models. It gets every client format, models, hooks and health of the proxy for it,
+// and deals with nothing but its upstream. Its methods are called concurrently.
+type Provider interface {
+	// Models lists the models that the provider can be asked for. It may ask the upstream.
+	Models(ctx context.Context) ([]Model, error)
+
+	// Do performs one call. ctx ends when the client goes away, and with it the call must end, also while
+	// the answer is being read. A failure of the upstream that has a status and a body is an Answer; anything
+	// else is an error: an *[Error] says what the client gets, other errors become a 502. ErrUnsupported
+	// tells that the provider does not offer the operation.
+	Do(ctx context.Context, call *Call) (*Answer, error)
+}
+
+// Operation is what a call asks for.
+type Operation string
+
+// The operations of calls. Together with a format they determine the upstream's path.
+const (
+	OpGenerate    Operation = "generate"     // an answer of a model, in one of the three dialects
+	OpCountTokens Operation = "count_tokens" // the input tokens of a request, without an answer
+	OpEmbeddings  Operation = "embeddings"
+)
+
+// Call is one request to a provider. The provider owns it for the time of Do; Body and Header must not be
+// modified in place.
+type Call struct {
+	// ID is the request's id, as in logs and hooks.
+	ID string
+	// Provider is the name of the provider that is called.
+	Provider string
+	// Operation is what is asked for, in the format of Body.
+	Operation Operation
+	// Format of Body, one of the provider's.
+	Format adapters.Format
+	// ClientFormat is the format in which the client asked.
+	ClientFormat adapters.Format
+	// Endpoint is the client's path below the provider, such as "/v1/messages".
+	Endpoint string
+	// Model as the provider is to use it; ClientModel as the client wrote it.
+	Model, ClientModel string
+	// Stream tells whether the client wants a stream.
+	Stream bool
+	// Session identifies a conversation as far as the client tells; may be empty.
+	Session string
+	// Body is the request. With equal formats these are the client's own bytes.
+	Body []byte
+	// Header holds the client's headers without credentials, cookies and hop-by-hop headers. What of it goes
+	// upstream is the provider's choice.
+	Header http.Header
+	// Query is the client's raw query string.
+	Query string
+	// Caller is who asks, as far as it is known.
+	Caller Caller
+
+	prepare func(context.Context, *hooks.PreparedRequest) error
+}
+
+// Prepare lets the hooks that are mutators change an upstream request just before it is sent. Only providers
+// whose spec says SelfPrepared call it, once for each attempt, with method, URL and headers filled in and
+// credentials left out. On success the provider sends req's header and its [hooks.PreparedRequest.Result]. An
+// error means that a hook that fails closed refused the call; Do returns it as it is.
+func (c *Call) Prepare(ctx context.Context, req *hooks.PreparedRequest) error {
+	if c.prepare == nil {
+		return nil
+	}
+	return c.prepare(ctx, req)
+}
+
+// Prepares reports whether [Call.Prepare] would do anything, so that a provider can save building a request for it.
+func (c *Call) Prepares() bool { return c.prepare != nil }
+
+// Answer is a provider's answer: a body or a stream.
+type Answer struct {
+	// Status is an HTTP status. Zero means 200.
+	Status int
+	// Header holds what the client is to see; hop-by-hop headers and cookies are dropped.
+	Header http.Header
+	// Format of the body or stream. Empty means that of the call.
+	Format adapters.Format
+	// Stream tells that Body is an event stream.
+	Stream bool
+	// Body is closed by the proxy. Reading it must end when the context of Do ends.
+	Body io.ReadCloser
+	// Events is a stream of events instead of a Body. It is pulled from one goroutine, at most once.
+	Events adapters.Stream
+}
+
+// Model describes a model of a provider.
+type Model struct {
+	ID string
+	// DisplayName defaults to ID.
+	DisplayName string
+	// Created is when the model was released; zero if unknown.
+	Created time.Time
+	// OwnedBy defaults to the provider's name.
+	OwnedBy string
+	// Extra are members of the model's JSON object that the fields above do not hold, as the upstream sent them.
+	Extra map[string]json.RawMessage
+}

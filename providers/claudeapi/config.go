@@ -1,0 +1,25 @@
+package claudeapi
+
+import "github.com/ccproxy-go/ccproxy"
+
+// Config is the plugin's configuration.
+type Config struct {
+	// APIKey is a key of Anthropic's console. Without one the plugin does not run.
+	APIKey ccproxy.Secret `toml:"api_key"`
+	// BaseURL defaults to https://api.anthropic.com.
+	BaseURL string `toml:"base_url" validate:"required,http_url"`
+	// AnthropicVersion is sent for clients that send no anthropic-version. Defaults to 2023-06-01.
+	AnthropicVersion string `toml:"anthropic_version" validate:"required"`
+	// SystemPrefix is put before the system prompt of every request, as a text block of its own. Defaults to none.
+	SystemPrefix string `toml:"system_prefix"`
+	// MaxCacheControl is the number of cache_control marks that a request may keep: those of the largest blocks.
+	// Anthropic takes 4. Zero, the default, leaves requests as they are.
+	MaxCacheControl int `toml:"max_cache_control" validate:"gte=0,lte=64"`
+	// ForwardHeaders are names of further request headers that go to the API; a name may end in "*".
+	ForwardHeaders []string `toml:"forward_headers" validate:"dive,required"`
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() *Config {
+	return &Config{BaseURL: "https://api.anthropic.com", AnthropicVersion: "2023-06-01"}
+}

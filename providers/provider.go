@@ -1,0 +1,263 @@
+package providers
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/hooks"
+)
+
+// Provider is a [ccproxy.Provider] with an HTTP API as its upstream. [NewProvider] makes one.
+type Provider struct {
+	upstream Upstream
+	base     *url.URL
+	client   *http.Client
+	pc       *ccproxy.PluginContext
+	request  allowList
+	response allowList
+
+	modelsMu sync.Mutex
+	models   modelCache
+	cli      atomic.Pointer[ccproxy.CLI]
+	looking  atomic.Bool
+}
+
+// Request is what [Transformer] may change of a request to an upstream.
+type Request struct {
+	// Call is what the client asked for. Read only.
+	Call *ccproxy.Call
+	// Body is replaced, not modified in place.
+	Body []byte
+	// Header is the upstream request's own, without credentials.
+	Header http.Header
+	// Query is the raw query string.
+	Query string
+}
+
+// Transformer changes requests to an upstream. It is called concurrently. An error ends the call; a
+// *ccproxy.Error says what the client gets.
+type Transformer interface {
+	Transform(ctx context.Context, req *Request) error
+}
+
+// TransformerFunc is a function as [Transformer].
+type TransformerFunc func(ctx context.Context, req *Request) error
+
+// Transform calls f.
+func (f TransformerFunc) Transform(ctx context.Context, req *Request) error { return f(ctx, req) }
+
+// Do implements [ccproxy.Provider].
+func (p *Provider) Do(ctx context.Context, call *ccproxy.Call) (*ccproxy.Answer, error) {
+	path := p.upstream.Path(call.Operation, call.Format)
+	if path == "" {
+		return nil, ccproxy.ErrUnsupported
+	}
+	req := &Request{Call: call, Body: call.Body, Header: make(http.Header, 16), Query: call.Query}
+	p.setHeaders(req.Header, call.Header)
+	for _, t := range p.upstream.Transformers {
+		if err := t.Transform(ctx, req); err != nil {
+			return nil, err
+		}
+	}
+	if call.Prepares() {
+		if err := p.prepare(ctx, req, path); err != nil {
+			return nil, err
+		}
+	}
+	return p.send(ctx, req, path)
+}
+
+func (p *Provider) setHeaders(dst, client http.Header) {
+	p.request.copyTo(dst, client)
+	for name, values := range p.upstream.DefaultHeader {
+		if dst[name] == nil {
+			dst[name] = values
+		}
+	}
+	for name, values := range p.upstream.Header {
+		dst[name] = values
+	}
+	if dst["Content-Type"] == nil {
+		dst["Content-Type"] = []string{"application/json"}
+	}
+	if dst["User-Agent"] == nil {
+		dst["User-Agent"] = []string{"ccproxy/" + ccproxy.Version}
+	}
+	dst["Accept-Encoding"] = []string{"identity"}
+}
+
+func (p *Provider) url(path, query string) *url.URL {
+	u := *p.base
+	u.Path += path
+	u.RawQuery = query
+	return &u
+}
+
+// prepare lets hooks change the request.
+func (p *Provider) prepare(ctx context.Context, req *Request, path string) error {
+	call := req.Call
+	pr := hooks.NewPreparedRequest(req.Body)
+	pr.Method, pr.URL, pr.Endpoint = http.MethodPost, hooks.SafeURL(p.url(path, req.Query)), call.Endpoint
+	pr.Model, pr.ClientModel, pr.Stream, pr.Header = call.Model, call.ClientModel, call.Stream, req.Header
+	if err := call.Prepare(ctx, pr); err != nil {
+		return err
+	}
+	body, changed, err := pr.Result()
+	if err != nil {
+		return err
+	}
+	if changed {
+		req.Body = body
+	}
+	req.Header = pr.Header
+	return nil
+}
+
+func (p *Provider) send(ctx context.Context, req *Request, path string) (*ccproxy.Answer, error) {
+	out, secrets, err := p.newRequest(ctx, http.MethodPost, p.url(path, req.Query), req.Header, req.Body)
+	if err != nil {
+		return nil, err
+	}
+	// Client.Do would follow redirects, and repeat the URL with its query in errors.
+	resp, err := p.client.Transport.RoundTrip(out)
+	if err != nil {
+		return nil, transportError(ctx, err)
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return p.failed(resp, secrets)
+	}
+	return p.answer(req.Call, resp)
+}
+
+// newRequest makes an authorized request. It takes over the header.
+func (p *Provider) newRequest(
+	ctx context.Context, method string, u *url.URL, h http.Header, body []byte,
+) (req *http.Request, secrets func() []string, err error) {
+	var before http.Header
+	if p.upstream.Credentials != nil {
+		before = h
+		h = h.Clone()
+		if err := p.upstream.Credentials.Authorize(ctx, h); err != nil {
+			return nil, nil, err
+		}
+	}
+	req = (&http.Request{
+		Method: method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	if body != nil {
+		req.ContentLength = int64(len(body))
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		// With it the transport repeats a request on a new connection, if nothing of it was sent on the old one.
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	return req, func() []string { return addedSecrets(before, h) }, nil
+}
+
+// transportError says what went wrong without the address, whose query may hold secrets.
+func transportError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	e := &ccproxy.Error{Status: http.StatusBadGateway, Message: "the provider could not be reached", Err: err}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		e.Status, e.Message = http.StatusGatewayTimeout, "the provider did not answer in time"
+	}
+	return e
+}
+
+// answer makes an answer of a response. The body is the response's own, so that it ends with it.
+func (p *Provider) answer(call *ccproxy.Call, resp *http.Response) (*ccproxy.Answer, error) {
+	body, err := decoded(resp)
+	if err != nil {
+		_ = resp.Body.Close() // nothing of it is of use
+		return nil, err
+	}
+	h := make(http.Header, len(resp.Header))
+	p.response.copyTo(h, resp.Header)
+	return &ccproxy.Answer{
+		Status: resp.StatusCode, Header: h, Format: call.Format, Body: body, Stream: isStream(call, resp),
+	}, nil
+}
+
+// isStream tells streams by their type, and by what was asked for where the type is wrong.
+func isStream(call *ccproxy.Call, resp *http.Response) bool {
+	media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	switch strings.ToLower(strings.TrimSpace(media)) {
+	case "text/event-stream":
+		return true
+	case "application/json":
+		return false
+	}
+	return call.Stream && resp.StatusCode == http.StatusOK
+}
+
+// decoded undoes a compression that the upstream was not asked for.
+func decoded(resp *http.Response) (io.ReadCloser, error) {
+	encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding")))
+	switch encoding {
+	case "", "identity":
+		return resp.Body, nil
+	case "gzip":
+		z, err := gzip.NewReader(resp.Body)
+		if err != nil {
+			return nil, &ccproxy.Error{Status: http.StatusBadGateway, Message: "the provider's answer is not valid gzip", Err: err}
+		}
+		resp.Header.Del("Content-Length")
+		return &decodedBody{Reader: z, close: resp.Body.Close}, nil
+	case "zstd":
+		z, err := zstd.NewReader(resp.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
+		if err != nil {
+			return nil, &ccproxy.Error{Status: http.StatusBadGateway, Message: "the provider's answer is not valid zstd", Err: err}
+		}
+		resp.Header.Del("Content-Length")
+		return &decodedBody{Reader: z, close: func() error { z.Close(); return resp.Body.Close() }}, nil
+	}
+	return nil, &ccproxy.Error{
+		Status: http.StatusBadGateway, Message: "the provider's answer has a content encoding that it was not asked for",
+	}
+}
+
+type decodedBody struct {
+	io.Reader
+	close func() error
+}
+
+func (b *decodedBody) Close() error { return b.close() }
+
+const maxErrorBody = 1 << 20
+
+// failed makes an answer of an error. An upstream that repeats its credentials in an error does not get them
+// to the client.
+func (p *Provider) failed(resp *http.Response, secrets func() []string) (*ccproxy.Answer, error) {
+	defer resp.Body.Close() //nolint:errcheck // what was read is what counts
+	var body []byte
+	if in, err := decoded(resp); err == nil {
+		body, _ = io.ReadAll(io.LimitReader(in, maxErrorBody)) // the status is there, half a body is better than none
+	}
+	h := make(http.Header, len(resp.Header))
+	p.response.copyTo(h, resp.Header)
+	delete(h, "Content-Length")
+	for _, s := range secrets() {
+		body = bytes.ReplaceAll(body, []byte(s), []byte("[REDACTED]"))
+		for name, values := range h {
+			if strings.Contains(strings.Join(values, "\n"), s) {
+				delete(h, name)
+			}
+		}
+	}
+	return &ccproxy.Answer{Status: resp.StatusCode, Header: h, Body: io.NopCloser(bytes.NewReader(body))}, nil
+}
+
+var _ ccproxy.Provider = (*Provider)(nil)

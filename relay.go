@@ -1,0 +1,188 @@
+package ccproxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/hooks"
+)
+
+// relay brings one answer to the client.
+type relay struct {
+	*pipeline
+	ex     *exchange
+	w      http.ResponseWriter
+	call   *Call
+	ans    *Answer
+	client adapters.Format // what the client speaks
+	from   adapters.Format // what the answer is in
+
+	out       streamWriter
+	committed bool // the client has been sent a status
+	begun     time.Time
+	firstAt   time.Duration
+	chunks    int64
+	bytes     int64
+	complete  bool // the terminal event of the stream went by
+	tap       bool // somebody wants usage
+}
+
+func (t *relay) run(ctx context.Context) error {
+	t.begun = time.Now()
+	t.tap = t.ex.enabled(hooks.EventRequestCompleted) || t.ex.enabled(hooks.EventRequestFailed) ||
+		t.ex.enabled(hooks.EventProviderStreamEnd)
+	switch {
+	case t.ans.Status >= 300 && t.ans.Status < 400:
+		return &Error{Status: http.StatusBadGateway, Message: fmt.Sprintf("the provider answered with a redirect (%d)", t.ans.Status)}
+	case t.ans.Status >= 400:
+		return t.relayError(ctx)
+	case t.ans.streams():
+		return t.relayStream(ctx)
+	default:
+		return t.relayBody(ctx)
+	}
+}
+
+// fail ends a relay that went wrong: with a status while there is none, with an error event in a stream, and
+// otherwise by breaking the connection off, so that half an answer does not look like a whole one.
+func (t *relay) fail(ctx context.Context, err error) {
+	if !t.committed {
+		t.ex.providerError(asError(err), time.Since(t.begun))
+		t.ex.fail(t.w, err)
+		return
+	}
+	t.ex.failure = err
+	if errors.Is(err, errClientGone) {
+		return
+	}
+	e := asError(err)
+	t.ex.errType = typeOf(t.client, e.info(""))
+	if !t.ex.streamed {
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to end an answer that is not whole
+	}
+	if t.complete {
+		return // the client has its terminal event
+	}
+	t.ex.providerError(e, time.Since(t.begun))
+	t.out.sendError(t.client, e.info(t.call.ID))
+}
+
+// relayBody holds the answer back until it is whole, so that one that breaks off is an error and not half an
+// answer. Only an answer larger than the limit is passed on while it arrives.
+func (t *relay) relayBody(ctx context.Context) error {
+	body, whole, err := t.readAnswer()
+	if err != nil {
+		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer broke off", Err: err}
+	}
+	h := t.w.Header()
+	if !whole {
+		return t.passOn(body)
+	}
+	if t.from != t.client {
+		if body, err = t.convertResponse(ctx, body); err != nil {
+			return err
+		}
+		copyAnswerHeader(h, t.ans.Header)
+		h.Set("Content-Type", "application/json")
+	} else {
+		copyAnswerHeader(h, t.ans.Header)
+	}
+	if t.tap {
+		t.ex.usage = usageOf(t.client, body, nil)
+	}
+	t.send(body)
+	return nil
+}
+
+// send writes a whole answer.
+func (t *relay) send(body []byte) {
+	t.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	t.committed = true
+	t.w.WriteHeader(t.ans.Status)
+	if _, err := t.w.Write(body); err != nil {
+		t.ex.failure = errClientGone
+	}
+}
+
+// readAnswer reads a body up to the limit; whole is false when there is more.
+func (t *relay) readAnswer() (body []byte, whole bool, err error) {
+	limit := t.proxy.limits.AnswerBytes
+	size := int64(-1)
+	if n, err := strconv.ParseInt(t.ans.Header.Get("Content-Length"), 10, 64); err == nil {
+		size = n
+	}
+	// A reader that stops one byte late tells an answer of exactly the limit from a larger one.
+	body, err = readAll(io.LimitReader(t.ans.Body, limit+1), size, limit+1)
+	if int64(len(body)) > limit {
+		return body, false, err
+	}
+	if err == nil && size >= 0 && int64(len(body)) < size {
+		err = io.ErrUnexpectedEOF
+	}
+	return body, true, err
+}
+
+// passOn relays an answer of which body is the beginning.
+func (t *relay) passOn(body []byte) error {
+	if t.from != t.client {
+		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer is too large to convert"}
+	}
+	copyAnswerHeader(t.w.Header(), t.ans.Header)
+	t.committed = true
+	t.w.WriteHeader(t.ans.Status)
+	if _, err := t.w.Write(body); err != nil {
+		return errClientGone
+	}
+	_, err := io.Copy(t.w, t.ans.Body)
+	return err
+}
+
+// relayError brings an error of the provider to the client: its own bytes if they are an error in the client's
+// format, else one that says what came.
+func (t *relay) relayError(ctx context.Context) error {
+	var body []byte
+	if t.ans.Body != nil {
+		var err error
+		if body, err = io.ReadAll(io.LimitReader(t.ans.Body, maxErrorBody)); err != nil {
+			t.ex.failure = err // the status is there; what the body said is not
+			body = nil
+		}
+	}
+	h := t.w.Header()
+	copyAnswerHeader(h, t.ans.Header)
+	body = t.errorBody(ctx, body)
+	h.Set("Content-Type", "application/json")
+	t.ex.errType = errorType(body)
+	if t.ex.enabled(hooks.EventProviderError) {
+		t.ex.emit(&hooks.ProviderError{Status: t.ans.Status, Type: t.ex.errType, Err: http.StatusText(t.ans.Status), Latency: time.Since(t.begun)})
+	}
+	t.send(body)
+	return nil
+}
+
+const maxErrorBody = 1 << 20
+
+func (t *relay) errorBody(ctx context.Context, body []byte) []byte {
+	if looksLikeJSON(body) && jsonObjectWith(body, "error") {
+		if t.from == t.client {
+			return body
+		}
+		if converted, err := t.convertError(ctx, body); err == nil {
+			return converted
+		}
+	}
+	msg := fmt.Sprintf("the provider answered %d %s", t.ans.Status, http.StatusText(t.ans.Status))
+	if text, ok := jsonString(body, "error", "message"); ok && text != "" {
+		msg = text
+	} else if len(bytes.TrimSpace(body)) > 0 {
+		msg += " with a body that is not an error object"
+	}
+	return adapters.EncodeError(t.client, adapters.ErrorInfo{Status: t.ans.Status, Message: msg, RequestID: t.call.ID})
+}

@@ -1,0 +1,350 @@
+package ccproxy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/internal/nearest"
+)
+
+// Resolution says which plugins of a registry run with given settings, and in what order they start.
+type Resolution struct {
+	// Order holds the names of the plugins that run, each after what it depends on, otherwise by name.
+	Order []string
+	// Skipped holds the others with the reason, by name.
+	Skipped []Skipped
+	// Services maps each required or optional service to the plugin that provides it.
+	Services map[string]string
+}
+
+// Skipped is a plugin that does not run. Reason wraps [ErrDisabled], [ErrMissingDependency] or [ErrCycle].
+type Skipped struct {
+	Plugin string
+	Reason error
+}
+
+// ResolveDependencies tells what [Registry.Build] would run with the settings. Wrong settings are an error that
+// joins all that is wrong.
+func (r *Registry) ResolveDependencies(s Settings) (Resolution, error) {
+	p, err := r.plan(s, options{})
+	return p.resolution, err
+}
+
+// planned is a plugin that is switched on, with its configured manifest.
+type planned struct {
+	name     string
+	factory  Factory
+	manifest Manifest
+	config   any
+}
+
+type plan struct {
+	plugins    map[string]*planned // those that run
+	manifests  []Manifest          // of all registered plugins, by name; configured where switched on
+	resolution Resolution
+}
+
+// plan configures what is switched on and resolves the rest.
+func (r *Registry) plan(s Settings, o options) (*plan, error) {
+	p := &plan{plugins: make(map[string]*planned)}
+	checker := newConfigChecker()
+	var errs []error
+	var names []string
+	for _, f := range r.sorted() {
+		pl := &planned{name: f.Manifest().Name, factory: f, manifest: f.Manifest().clone()}
+		names = append(names, pl.name)
+		reason, err := s.disabled(pl.manifest)
+		if err != nil {
+			errs = append(errs, err)
+		} else if reason != nil {
+			p.skip(pl.name, reason)
+		} else if err := pl.configure(checker, s, o); err != nil {
+			errs = append(errs, &PluginError{Plugin: pl.name, Op: "configure", Err: err})
+		} else {
+			p.plugins[pl.name] = pl
+		}
+		p.manifests = append(p.manifests, pl.manifest)
+	}
+	errs = append(errs, s.unknownPlugins(names)...)
+	errs = append(errs, o.unknownPlugins(names)...)
+	if err := errors.Join(errs...); err != nil {
+		return p, err
+	}
+	p.resolve()
+	return p, p.checkRoutes()
+}
+
+func (p *plan) skip(name string, reason error) {
+	delete(p.plugins, name)
+	p.resolution.Skipped = append(p.resolution.Skipped, Skipped{Plugin: name, Reason: reason})
+}
+
+// disabled returns why the settings keep a plugin off: the allow list first, then the deny list.
+func (s Settings) disabled(m Manifest) (reason, err error) {
+	on, said, err := s.enabledKey(m.Name)
+	allowed := slices.Contains(s.EnabledPlugins, m.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.DisablePlugins:
+		return fmt.Errorf("%w via plugin system disabled", ErrDisabled), nil
+	case s.EnabledPlugins != nil && !allowed:
+		return fmt.Errorf("%w via not allow-listed", ErrDisabled), nil
+	case said && !on, slices.Contains(s.DisabledPlugins, m.Name):
+		return fmt.Errorf("%w via config", ErrDisabled), nil
+	case m.DefaultOff && !allowed && !said:
+		return fmt.Errorf("%w by default", ErrDisabled), nil
+	}
+	return nil, nil
+}
+
+func (s Settings) enabledKey(plugin string) (on, said bool, err error) {
+	v, said := s.Plugins[plugin][enabledKey]
+	if !said {
+		return false, false, nil
+	}
+	on, ok := v.(bool)
+	if !ok {
+		return false, true, fmt.Errorf("plugins.%s.enabled: is of type %T, must be true or false: %w", plugin, v, ErrConfig)
+	}
+	return on, true, nil
+}
+
+func (s Settings) unknownPlugins(known []string) []error {
+	var errs []error
+	check := func(where, name string) {
+		if !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("%s: no plugin %q is registered%s: %w",
+				where, name, nearest.Hint(name, known), ErrConfig))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Plugins)) {
+		check("plugins."+name, name)
+	}
+	for _, name := range s.EnabledPlugins {
+		check("enabled_plugins", name)
+	}
+	for _, name := range s.DisabledPlugins {
+		check("disabled_plugins", name)
+	}
+	return errs
+}
+
+func (pl *planned) configure(c configChecker, s Settings, o options) error {
+	cfg, err := c.load(pl.name, pl.manifest.Config, o.pluginConfig(pl.name), s.Plugins[pl.name])
+	if err != nil {
+		return err
+	}
+	pl.config = cfg
+	if pl.manifest.Configure == nil {
+		return nil
+	}
+	before := pl.manifest
+	m := pl.manifest.clone()
+	if err := guardCall(func() error { return m.Configure(cfg, &m) }); err != nil {
+		return fmt.Errorf("plugins.%s: %w", pl.name, err)
+	}
+	if m.Name != before.Name || m.Kind != before.Kind || !slices.Equal(m.Dependencies, before.Dependencies) ||
+		!slices.Equal(m.Provides, before.Provides) || !slices.Equal(m.Requires, before.Requires) ||
+		!slices.Equal(m.OptionalRequires, before.OptionalRequires) {
+		return invalid("Configure changed the plugin's name, kind or dependencies")
+	}
+	m.Configure = nil
+	if err := m.check(); err != nil {
+		return err
+	}
+	pl.manifest = m
+	return nil
+}
+
+// resolve prunes what cannot run and orders the rest.
+func (p *plan) resolve() {
+	for {
+		p.prune()
+		order, cycle := p.order()
+		if len(cycle) == 0 {
+			p.resolution.Order = order
+			break
+		}
+		for _, name := range cycle {
+			p.skip(name, fmt.Errorf("%w: %v", ErrCycle, cycle))
+		}
+	}
+	slices.SortFunc(p.resolution.Skipped, func(a, b Skipped) int { return strings.Compare(a.Plugin, b.Plugin) })
+	p.resolution.Services = make(map[string]string)
+	for _, pl := range p.plugins {
+		for _, svc := range append(cloneSlice(pl.manifest.Requires), pl.manifest.OptionalRequires...) {
+			if owner := p.provider(svc, ""); owner != "" {
+				p.resolution.Services[svc] = owner
+			}
+		}
+	}
+}
+
+// prune drops plugins that lack something until nothing changes.
+func (p *plan) prune() {
+	for changed := true; changed; {
+		changed = false
+		pairs := p.pairs()
+		for _, name := range slices.Sorted(maps.Keys(p.plugins)) {
+			if reason := p.missing(p.plugins[name].manifest, pairs); reason != nil {
+				p.skip(name, reason)
+				changed = true
+			}
+		}
+	}
+}
+
+func (p *plan) pairs() map[adapters.FormatPair]bool {
+	pairs := make(map[adapters.FormatPair]bool)
+	for _, pl := range p.plugins {
+		for _, a := range pl.manifest.FormatAdapters {
+			pairs[a.Pair()] = true
+		}
+	}
+	return pairs
+}
+
+func (p *plan) missing(m Manifest, pairs map[adapters.FormatPair]bool) error {
+	for _, d := range m.Dependencies {
+		if p.plugins[d] == nil {
+			return fmt.Errorf("%w: plugin %q", ErrMissingDependency, d)
+		}
+	}
+	for _, svc := range m.Requires {
+		if p.provider(svc, "") == "" {
+			return fmt.Errorf("%w: service %q", ErrMissingDependency, svc)
+		}
+	}
+	for _, pair := range m.RequiresFormatAdapters {
+		if !pairs[pair] {
+			return fmt.Errorf("%w: format adapter %s", ErrMissingDependency, pair)
+		}
+	}
+	return nil
+}
+
+// provider returns the first plugin by name that provides the service and is not except.
+func (p *plan) provider(svc, except string) string {
+	for _, name := range slices.Sorted(maps.Keys(p.plugins)) {
+		if name != except && slices.Contains(p.plugins[name].manifest.Provides, svc) {
+			return name
+		}
+	}
+	return ""
+}
+
+// edges returns what must start before the plugin. Optional edges may be given up to break a circle.
+func (p *plan) edges(m Manifest, optional bool) []string {
+	deps := cloneSlice(m.Dependencies)
+	services := cloneSlice(m.Requires)
+	if optional {
+		services = append(services, m.OptionalRequires...)
+	}
+	for _, svc := range services {
+		if slices.Contains(m.Provides, svc) {
+			continue
+		}
+		if owner := p.provider(svc, m.Name); owner != "" {
+			deps = append(deps, owner)
+		}
+	}
+	return deps
+}
+
+// order is Kahn's algorithm, taking the first by name of those that are ready. When only a circle is left, it
+// goes on without optional edges; what remains then depends on itself.
+func (p *plan) order() (order, cycle []string) {
+	left := slices.Sorted(maps.Keys(p.plugins))
+	done := make(map[string]bool)
+	ready := func(optional bool) string {
+		for _, name := range left {
+			waits := slices.ContainsFunc(p.edges(p.plugins[name].manifest, optional), func(d string) bool { return !done[d] })
+			if !waits {
+				return name
+			}
+		}
+		return ""
+	}
+	for len(left) > 0 {
+		next := ready(true)
+		if next == "" {
+			next = ready(false)
+		}
+		if next == "" {
+			return nil, p.inCycle(left)
+		}
+		done[next] = true
+		order = append(order, next)
+		left = slices.DeleteFunc(left, func(n string) bool { return n == next })
+	}
+	return order, nil
+}
+
+// inCycle returns those of the plugins that depend on themselves through others.
+func (p *plan) inCycle(left []string) []string {
+	var cycle []string
+	for _, start := range left {
+		seen := make(map[string]bool)
+		stack := p.edges(p.plugins[start].manifest, false)
+		for len(stack) > 0 && !seen[start] {
+			n := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			if !seen[n] {
+				seen[n] = true
+				stack = append(stack, p.edges(p.plugins[n].manifest, false)...)
+			}
+		}
+		if seen[start] {
+			cycle = append(cycle, start)
+		}
+	}
+	return cycle
+}
+
+// dependents returns the plugins that cannot run without the named one, directly or through others.
+func (p *plan) dependents(name string) map[string]bool {
+	out := make(map[string]bool)
+	for changed := true; changed; {
+		changed = false
+		for other, pl := range p.plugins {
+			if out[other] || other == name {
+				continue
+			}
+			needs := p.edges(pl.manifest, false)
+			if slices.ContainsFunc(needs, func(d string) bool { return d == name || out[d] }) {
+				out[other] = true
+				changed = true
+			}
+		}
+	}
+	return out
+}
+
+// checkRoutes finds prefixes that two plugins, or a plugin and the proxy itself, claim.
+func (p *plan) checkRoutes() error {
+	owners := map[string]string{"/": "core", "/health": "core", "/plugins": "core", "/v1": "core", "/oauth": "core"}
+	var errs []error
+	claim := func(prefix, plugin string) {
+		if other, taken := owners[prefix]; taken {
+			errs = append(errs, &PluginError{Plugin: plugin, Op: "routes", Err: fmt.Errorf(
+				"prefix %s is claimed by %s and %s: %w", prefix, other, plugin, ErrRouteConflict)})
+			return
+		}
+		owners[prefix] = plugin
+	}
+	for _, name := range p.resolution.Order {
+		m := p.plugins[name].manifest
+		for _, prov := range m.Providers {
+			claim("/"+prov.name(name), name)
+		}
+		for _, route := range m.Routes {
+			claim(route.Prefix, name)
+		}
+	}
+	return errors.Join(errs...)
+}

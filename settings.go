@@ -1,0 +1,146 @@
+package ccproxy
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Settings is what an application or its users choose: pure data. The zero value runs every registered plugin
+// that is not DefaultOff, each with its default configuration. [Registry.Build] makes a deep copy.
+type Settings struct {
+	// DisablePlugins turns all plugins off, and the /plugins routes with them.
+	DisablePlugins bool
+	// EnabledPlugins is the allow list: nil means all, empty none. A plugin that is DefaultOff runs when named.
+	EnabledPlugins []string
+	// DisabledPlugins is the deny list; it wins over the allow list.
+	DisabledPlugins []string
+	// Plugins holds a table for each plugin: plain values as TOML or JSON give them. The key "enabled" is
+	// the proxy's, the others are decoded strictly into the plugin's configuration. A table of a plugin
+	// that is not registered is an error.
+	Plugins map[string]map[string]any
+	// Features switches behaviour that is on its way in or out.
+	Features Features
+	// Limits bounds what one request or plugin may take.
+	Limits Limits
+}
+
+// Features switches behaviour that is on its way in or out.
+type Features struct {
+	// ManualFormatAdapters ignores the FormatAdapters of manifests, for plugins that register theirs during
+	// Initialize. ("manifest_format_adapters = false" in configuration files.)
+	ManualFormatAdapters bool
+}
+
+// Limits bounds what one request or plugin may take. Zero fields mean the defaults.
+type Limits struct {
+	// BodyBytes is the largest request body, after decompression. Defaults to 32 MiB.
+	BodyBytes int64
+	// EventBytes is the largest event of an upstream's stream. Defaults to 32 MiB.
+	EventBytes int
+	// AnswerBytes is the largest answer that is held back until it is whole; a larger one is passed on while
+	// it arrives. Defaults to 8 MiB.
+	AnswerBytes int64
+	// JSONDepth is the deepest nesting of a request body. Defaults to 256.
+	JSONDepth int
+	// WriteTimeout is how long a client may take nothing of a stream. Defaults to 30 seconds.
+	WriteTimeout time.Duration
+	// PluginStart bounds each call of a plugin while it starts. Defaults to 30 seconds.
+	PluginStart time.Duration
+	// PluginStop bounds each plugin's Shutdown. Defaults to 5 seconds.
+	PluginStop time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	l.BodyBytes = positive(l.BodyBytes, 32<<20)
+	l.EventBytes = positive(l.EventBytes, 32<<20)
+	l.AnswerBytes = positive(l.AnswerBytes, 8<<20)
+	l.JSONDepth = positive(l.JSONDepth, 256)
+	l.WriteTimeout = positive(l.WriteTimeout, 30*time.Second)
+	l.PluginStart = positive(l.PluginStart, 30*time.Second)
+	l.PluginStop = positive(l.PluginStop, 5*time.Second)
+	return l
+}
+
+func positive[N int | int64 | time.Duration](n, fallback N) N {
+	if n <= 0 {
+		return fallback
+	}
+	return n
+}
+
+// enabled is the key of a plugin's table that is the proxy's own.
+const enabledKey = "enabled"
+
+func (s Settings) clone() Settings {
+	s.EnabledPlugins = slices.Clone(s.EnabledPlugins)
+	s.DisabledPlugins = slices.Clone(s.DisabledPlugins)
+	if s.Plugins != nil {
+		tables := make(map[string]map[string]any, len(s.Plugins))
+		for name, table := range s.Plugins {
+			tables[name] = cloneTable(table)
+		}
+		s.Plugins = tables
+	}
+	return s
+}
+
+// only returns a copy that holds no other plugin's table.
+func (s Settings) only(plugin string) Settings {
+	tables := s.Plugins
+	s.Plugins = nil
+	s = s.clone()
+	if table, ok := tables[plugin]; ok {
+		s.Plugins = map[string]map[string]any{plugin: cloneTable(table)}
+	}
+	return s
+}
+
+func cloneTable(t map[string]any) map[string]any {
+	c := make(map[string]any, len(t))
+	for k, v := range t {
+		c[k] = cloneValue(v)
+	}
+	return c
+}
+
+func cloneValue(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return cloneTable(v)
+	case []any:
+		c := make([]any, len(v))
+		for i := range v {
+			c[i] = cloneValue(v[i])
+		}
+		return c
+	case []string:
+		return slices.Clone(v)
+	case []map[string]any:
+		c := make([]map[string]any, len(v))
+		for i := range v {
+			c[i] = cloneTable(v[i])
+		}
+		return c
+	default:
+		return v
+	}
+}
+
+// String shows the settings without any value of a plugin's table, since those may be secret.
+func (s Settings) String() string {
+	tables := make(map[string][]string, len(s.Plugins))
+	for name, t := range s.Plugins {
+		tables[name] = slices.Sorted(maps.Keys(t))
+	}
+	return fmt.Sprintf("{DisablePlugins:%v EnabledPlugins:%v DisabledPlugins:%v Plugins:%v Features:%+v Limits:%+v}",
+		s.DisablePlugins, s.EnabledPlugins, s.DisabledPlugins, tables, s.Features, s.Limits)
+}
+
+// GoString is String, so that no verb prints a secret.
+func (s Settings) GoString() string { return s.String() }
+
+// LogValue is String.
+func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }

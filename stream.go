@@ -1,0 +1,260 @@
+package ccproxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/sse"
+)
+
+// maxHeld is how much of comments before the first event is held back with the headers.
+const maxHeld = 64 << 10
+
+var errStreamCut = errors.New("stream ended without its terminal event")
+
+// relayStream relays a stream event by event on the handler's goroutine.
+func (t *relay) relayStream(ctx context.Context) error {
+	t.out = streamWriter{w: t.w, control: http.NewResponseController(t.w), timeout: t.proxy.limits.WriteTimeout}
+	if t.ex.enabled(hooks.EventProviderStreamStart) {
+		t.ex.emit(&hooks.ProviderStreamStart{
+			Endpoint: t.call.Endpoint, Model: t.call.Model, Header: hooks.SnapshotHeader(t.ans.Header),
+		})
+	}
+	var err error
+	if t.ans.Events == nil && t.from == t.client {
+		err = t.relayRaw(ctx)
+	} else {
+		err = t.relayEvents(ctx)
+	}
+	if err == nil && !t.complete {
+		err = &Error{Status: http.StatusBadGateway, Message: "the provider's stream broke off", Err: errStreamCut}
+	}
+	t.endStream(cause(ctx, err))
+	return err
+}
+
+func (t *relay) endStream(err error) {
+	if !t.ex.enabled(hooks.EventProviderStreamEnd) {
+		return
+	}
+	end := &hooks.ProviderStreamEnd{
+		Chunks: t.chunks, Bytes: t.bytes, Duration: time.Since(t.begun), TimeToFirstEvent: t.firstAt,
+		Usage: t.ex.usage, Complete: t.complete,
+	}
+	if err != nil {
+		end.Err = err.Error()
+	}
+	t.ex.emit(end)
+}
+
+// relayRaw relays the bytes of whole events as they came.
+func (t *relay) relayRaw(ctx context.Context) error {
+	in := sse.NewReader(t.ans.Body, t.proxy.limits.EventBytes)
+	for {
+		ev, err := in.Next()
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return t.out.flush()
+		}
+		if err != nil {
+			return t.broken(ctx, err)
+		}
+		if err := t.event(eventName(ev.Type), ev.Data, ev.Raw, ev.HasData); err != nil {
+			return err
+		}
+		if !in.Buffered() { // a flush for each event would cost more than all the rest
+			if err := t.out.flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// broken says what went wrong with an upstream's stream.
+func (t *relay) broken(ctx context.Context, err error) error {
+	_ = t.out.flush() // what is whole reaches the client
+	if ctx.Err() != nil {
+		return err
+	}
+	if t.complete {
+		return nil // nothing was missing
+	}
+	msg := "the provider's stream broke off"
+	if errors.Is(err, sse.ErrTooLarge) {
+		msg = "an event of the provider's stream is too large"
+	}
+	return &Error{Status: http.StatusBadGateway, Message: msg, Err: err}
+}
+
+// relayEvents relays a stream that the provider makes itself, or that has to be converted.
+func (t *relay) relayEvents(ctx context.Context) error {
+	events := t.ans.Events
+	if events == nil {
+		events = eventsOf(sse.NewReader(t.ans.Body, t.proxy.limits.EventBytes))
+	}
+	if t.from != t.client {
+		var err error
+		if events, err = t.convertStream(ctx, events); err != nil {
+			return err
+		}
+	}
+	var buf []byte
+	for ev, err := range events {
+		if err != nil {
+			return t.broken(ctx, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		buf = sse.AppendEvent(buf[:0], ev.Type, ev.Data)
+		if err := t.event(ev.Type, ev.Data, buf, true); err != nil {
+			return err
+		}
+		if err := t.out.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eventsOf reads events one by one; their data is valid until the next.
+func eventsOf(in *sse.Reader) adapters.Stream {
+	return func(yield func(adapters.Event, error) bool) {
+		for {
+			ev, err := in.Next()
+			if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				return
+			}
+			if err != nil {
+				yield(adapters.Event{}, err)
+				return
+			}
+			if ev.HasData && !yield(adapters.Event{Type: eventName(ev.Type), Data: ev.Data}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// event relays one event. Until the first one nothing is sent, so that an error that comes first is still an
+// answer with a status of its own.
+func (t *relay) event(typ string, data, raw []byte, hasData bool) error {
+	if !hasData && !t.committed && len(t.out.held)+len(raw) <= maxHeld {
+		t.out.held = append(t.out.held, raw...)
+		return nil
+	}
+	var terminal, isError bool
+	if hasData {
+		terminal, isError = adapters.Terminal(t.client, typ, data)
+	}
+	if isError && !t.committed {
+		if e := firstError(t.client, data); e != nil {
+			t.complete = true
+			return e
+		}
+	}
+	if !t.committed {
+		t.commit()
+	}
+	if isError {
+		t.noteError(data)
+	}
+	t.chunks++
+	t.bytes += int64(len(raw))
+	if t.tap && hasData {
+		t.ex.usage = usageOfEvent(t.client, typ, data, t.ex.usage)
+	}
+	if t.ex.enabled(hooks.EventProviderStreamChunk) {
+		t.ex.emit(&hooks.ProviderStreamChunk{Number: t.chunks, EventType: typ, Chunk: string(raw)})
+	}
+	t.complete = t.complete || terminal
+	return t.out.write(raw)
+}
+
+// noteError records that the upstream itself ended the stream with an error, which the client is sent as it came.
+func (t *relay) noteError(data []byte) {
+	t.ex.failure = errors.New("the provider ended its stream with an error")
+	t.ex.errType = errorType(data)
+	if t.ex.enabled(hooks.EventProviderError) {
+		t.ex.emit(&hooks.ProviderError{Status: t.ans.Status, Type: t.ex.errType, Err: "error event", Latency: time.Since(t.begun)})
+	}
+}
+
+// commit sends the headers.
+func (t *relay) commit() {
+	h := t.w.Header()
+	copyAnswerHeader(h, t.ans.Header)
+	setStreamHeaders(h)
+	if ct := t.ans.Header["Content-Type"]; ct != nil && t.from == t.client {
+		h["Content-Type"] = ct
+	}
+	t.firstAt = time.Since(t.begun)
+	t.committed, t.ex.streamed = true, true
+	t.w.WriteHeader(t.ans.Status)
+	t.out.pending = true
+}
+
+// streamWriter writes to a client that may be slow, gone, or behind a writer that cannot flush.
+type streamWriter struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	timeout  time.Duration
+	deadline time.Time // the write deadline that is set
+	fixed    bool      // the host's writer has no deadlines
+	held     []byte    // comments that came before the first event
+	pending  bool      // something is not flushed
+}
+
+// extend moves the write deadline on, at most once a second since that is what it costs.
+func (s *streamWriter) extend() {
+	if s.fixed {
+		return
+	}
+	now := time.Now()
+	if s.deadline.Sub(now) > s.timeout-time.Second {
+		return
+	}
+	s.deadline = now.Add(s.timeout)
+	s.fixed = s.control.SetWriteDeadline(s.deadline) != nil
+}
+
+func (s *streamWriter) write(b []byte) error {
+	s.extend()
+	if len(s.held) > 0 {
+		held := s.held
+		s.held = nil
+		if _, err := s.w.Write(held); err != nil {
+			return errClientGone
+		}
+	}
+	s.pending = true
+	if _, err := s.w.Write(b); err != nil {
+		return errClientGone
+	}
+	return nil
+}
+
+func (s *streamWriter) flush() error {
+	if !s.pending {
+		return nil
+	}
+	s.pending = false
+	s.extend()
+	err := s.control.Flush()
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return errClientGone
+	}
+	return nil
+}
+
+// sendError ends a stream with the error event of the client's format.
+func (s *streamWriter) sendError(f adapters.Format, e adapters.ErrorInfo) {
+	ev := adapters.EncodeStreamError(f, e)
+	if s.write(sse.AppendEvent(nil, ev.Type, ev.Data)) == nil {
+		_ = s.flush() // nobody is left to tell
+	}
+}

@@ -1,0 +1,168 @@
+package ccproxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+)
+
+// TransportOption changes a transport of [Proxy.Transport].
+type TransportOption interface{ applyTransport(t *inProcess) }
+
+type transportOption func(*inProcess)
+
+func (f transportOption) applyTransport(t *inProcess) { f(t) }
+
+// TransportCaller says who the requests of a transport come from, unless their context says so.
+func TransportCaller(c Caller) TransportOption {
+	return transportOption(func(t *inProcess) { t.caller = &c })
+}
+
+// Transport returns an http.RoundTripper that answers requests with the proxy in the same process: no port is
+// opened, and the guards against strangers are skipped. Scheme and host of a request do not matter, its path is one
+// of the proxy's own. Answers stream; a request whose context ends, or whose answer's body is closed, ends the call.
+//
+// It makes any SDK that takes an http.Client a client of every provider.
+func (p *Proxy) Transport(opts ...TransportOption) http.RoundTripper {
+	t := &inProcess{proxy: p}
+	for _, o := range opts {
+		o.applyTransport(t)
+	}
+	return t
+}
+
+type inProcess struct {
+	proxy  *Proxy
+	caller *Caller
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(req.Context())
+	if t.caller != nil {
+		if _, ok := CallerFrom(ctx); !ok {
+			ctx = ContextWithCaller(ctx, *t.caller)
+		}
+	}
+	in := req.Clone(ctx)
+	in.RequestURI, in.RemoteAddr = req.URL.RequestURI(), "in-process"
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	if in.URL.Path == "" {
+		in.URL.Path = "/"
+	}
+	body, pw := io.Pipe()
+	w := &pipeWriter{req: req, header: make(http.Header), body: body, pipe: pw, ready: make(chan struct{})}
+	w.closer = func() { cancel(); _ = body.Close() } //nolint:errcheck // never fails
+	go t.serve(w, in)
+	select {
+	case <-w.ready:
+		return w.resp, w.err
+	case <-ctx.Done():
+		// The handler is told through its context; what it still writes goes nowhere.
+		w.closer()
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (t *inProcess) serve(w *pipeWriter, r *http.Request) {
+	defer r.Body.Close() //nolint:errcheck // the transport's duty, nobody to tell
+	returned := false
+	defer func() {
+		if !returned {
+			v := recover()
+			w.abort(v)
+			return
+		}
+		w.finish()
+	}()
+	live := t.proxy.live.Load()
+	if live == nil {
+		writeError(w, r, "", unavailable(t.proxy.state.Load()))
+	} else {
+		live.trusted.ServeHTTP(w, r)
+	}
+	returned = true
+}
+
+// pipeWriter is the response writer behind an in-process answer.
+type pipeWriter struct {
+	req    *http.Request
+	header http.Header
+	body   *io.PipeReader
+	pipe   *io.PipeWriter
+	closer func()
+
+	once  sync.Once
+	ready chan struct{}
+	resp  *http.Response
+	err   error
+}
+
+var errAborted = errors.New("the proxy ended the answer before it was whole")
+
+func (w *pipeWriter) Header() http.Header { return w.header }
+
+func (w *pipeWriter) WriteHeader(status int) {
+	if status < http.StatusOK {
+		return
+	}
+	w.once.Do(func() {
+		w.resp = &http.Response{
+			Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status,
+			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: w.header.Clone(), Request: w.req,
+			ContentLength: -1, Body: &answerBody{w.body, w.closer},
+		}
+		if n, err := strconv.ParseInt(w.header.Get("Content-Length"), 10, 64); err == nil {
+			w.resp.ContentLength = n
+		}
+		close(w.ready)
+	})
+}
+
+func (w *pipeWriter) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	if w.req.Method == http.MethodHead {
+		return len(b), nil
+	}
+	return w.pipe.Write(b)
+}
+
+// FlushError exists since every write is at the reader's at once.
+func (w *pipeWriter) FlushError() error {
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (w *pipeWriter) finish() {
+	w.WriteHeader(http.StatusOK)
+	_ = w.pipe.Close() //nolint:errcheck // never fails
+}
+
+// abort ends an answer whose handler panicked.
+func (w *pipeWriter) abort(v any) {
+	err := errAborted
+	if v != nil && v != http.ErrAbortHandler { //nolint:errorlint // compared as net/http does
+		err = panicError(v)
+	}
+	w.once.Do(func() {
+		w.err = err
+		close(w.ready)
+	})
+	_ = w.pipe.CloseWithError(err) //nolint:errcheck // never fails
+}
+
+// answerBody ends the call when the client closes it.
+type answerBody struct {
+	io.Reader
+	closer func()
+}
+
+func (b *answerBody) Close() error {
+	b.closer()
+	return nil
+}

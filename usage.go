@@ -1,0 +1,192 @@
+package ccproxy
+
+import (
+	"bytes"
+	"net/http"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
+)
+
+func jsonString(body []byte, path ...string) (string, bool) {
+	raw, ok := rawjson.Find(body, path...)
+	if !ok {
+		return "", false
+	}
+	return rawjson.String(raw)
+}
+
+// jsonObjectWith reports whether body is one valid JSON object with the key.
+func jsonObjectWith(body []byte, key string) bool {
+	var doc rawjson.Doc
+	if doc.Scan(body, rawjson.Options{}) != nil {
+		return false
+	}
+	_, ok := doc.Raw(key)
+	return ok
+}
+
+// typeOf is the error type that a client sees.
+func typeOf(f adapters.Format, e adapters.ErrorInfo) string {
+	return errorType(adapters.EncodeError(f, e))
+}
+
+// usageOf reads the usage of a whole answer; u is what is known so far and may be nil.
+func usageOf(f adapters.Format, body []byte, u *hooks.Usage) *hooks.Usage {
+	raw, ok := rawjson.Find(body, "usage")
+	if !ok || len(raw) == 0 || raw[0] != '{' {
+		return u
+	}
+	if u == nil {
+		u = &hooks.Usage{}
+	}
+	if model, ok := jsonString(body, "model"); ok {
+		u.Model = model
+	}
+	set := func(dst *int64, path ...string) {
+		if v, ok := rawjson.Find(raw, path...); ok {
+			if n, ok := rawjson.Int(v); ok && n >= 0 {
+				*dst = n
+			}
+		}
+	}
+	switch f {
+	case adapters.OpenAIChatCompletions:
+		set(&u.InputTokens, "prompt_tokens")
+		set(&u.OutputTokens, "completion_tokens")
+		set(&u.CacheReadInputTokens, "prompt_tokens_details", "cached_tokens")
+		set(&u.ReasoningTokens, "completion_tokens_details", "reasoning_tokens")
+	case adapters.OpenAIResponses:
+		set(&u.InputTokens, "input_tokens")
+		set(&u.OutputTokens, "output_tokens")
+		set(&u.CacheReadInputTokens, "input_tokens_details", "cached_tokens")
+		set(&u.ReasoningTokens, "output_tokens_details", "reasoning_tokens")
+	default:
+		set(&u.InputTokens, "input_tokens")
+		set(&u.OutputTokens, "output_tokens")
+		set(&u.CacheReadInputTokens, "cache_read_input_tokens")
+		set(&u.CacheCreationInputTokens, "cache_creation_input_tokens")
+	}
+	return u
+}
+
+// usageOfEvent reads what one event of a stream says of usage. Until the terminal event it is partial.
+func usageOfEvent(f adapters.Format, typ string, data []byte, u *hooks.Usage) *hooks.Usage {
+	switch f {
+	case adapters.AnthropicMessages:
+		if typ == "" {
+			typ, _ = jsonString(data, "type")
+		}
+		switch typ {
+		case "message_start":
+			if msg, ok := rawjson.Find(data, "message"); ok {
+				u = usageOf(f, msg, u)
+			}
+		case "message_delta":
+			u = usageOf(f, data, u)
+		case "message_stop":
+			return final(u)
+		default:
+			return u
+		}
+		return partial(u)
+	case adapters.OpenAIChatCompletions:
+		if bytes.Contains(data, []byte(`"usage"`)) {
+			return partial(usageOf(f, data, u))
+		}
+		if string(bytes.TrimSpace(data)) == "[DONE]" {
+			return final(u)
+		}
+	case adapters.OpenAIResponses:
+		switch typ {
+		case "response.completed", "response.incomplete", "response.failed":
+			if resp, ok := rawjson.Find(data, "response"); ok {
+				return final(usageOf(f, resp, u))
+			}
+		}
+	}
+	return u
+}
+
+func partial(u *hooks.Usage) *hooks.Usage {
+	if u != nil {
+		u.Partial = true
+	}
+	return u
+}
+
+func final(u *hooks.Usage) *hooks.Usage {
+	if u != nil {
+		u.Partial = false
+	}
+	return u
+}
+
+// firstError makes an error that comes before anything else of a stream one with a status. It is nil where the
+// format has no way to tell.
+func firstError(f adapters.Format, data []byte) *Error {
+	if f != adapters.AnthropicMessages && f != adapters.OpenAIChatCompletions {
+		return nil
+	}
+	msg, _ := jsonString(data, "error", "message")
+	if msg == "" {
+		msg = "the provider answered with an error"
+	}
+	typ, _ := jsonString(data, "error", "type")
+	code, _ := jsonString(data, "error", "code")
+	return &Error{Status: statusOfType(typ), Type: typ, Code: code, Message: msg}
+}
+
+func statusOfType(typ string) int {
+	switch typ {
+	case "invalid_request_error":
+		return http.StatusBadRequest
+	case "authentication_error":
+		return http.StatusUnauthorized
+	case "billing_error":
+		return http.StatusPaymentRequired
+	case "permission_error":
+		return http.StatusForbidden
+	case "not_found_error":
+		return http.StatusNotFound
+	case "request_too_large":
+		return http.StatusRequestEntityTooLarge
+	case "rate_limit_error", "rate_limit_exceeded", "insufficient_quota":
+		return http.StatusTooManyRequests
+	case "timeout_error":
+		return http.StatusGatewayTimeout
+	case "overloaded_error":
+		return statusOverloaded
+	case "api_error", "server_error":
+		return http.StatusInternalServerError
+	default:
+		return http.StatusBadGateway
+	}
+}
+
+// statusOverloaded is Anthropic's status for overloaded_error.
+const statusOverloaded = 529
+
+// eventName is string(name) without an allocation for the events that make up streams.
+func eventName(name []byte) string {
+	switch string(name) {
+	case "":
+		return ""
+	case "content_block_delta":
+		return "content_block_delta"
+	case "content_block_start":
+		return "content_block_start"
+	case "content_block_stop":
+		return "content_block_stop"
+	case "ping":
+		return "ping"
+	case "response.output_text.delta":
+		return "response.output_text.delta"
+	case "response.function_call_arguments.delta":
+		return "response.function_call_arguments.delta"
+	case "response.reasoning_summary_text.delta":
+		return "response.reasoning_summary_text.delta"
+	}
+	return string(name)
+}
