@@ -1,6 +1,9 @@
 package ccproxy
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Caller is who sends a request, for hosts that authenticate by themselves.
 type Caller struct {
@@ -24,13 +27,5 @@ func CallerFrom(ctx context.Context) (c Caller, ok bool) {
 }
 
 func (c Caller) mayUse(model string) bool {
-	if c.Models == nil {
-		return true
-	}
-	for _, m := range c.Models {
-		if m == model {
-			return true
-		}
-	}
-	return false
+	return c.Models == nil || slices.Contains(c.Models, model)
 }

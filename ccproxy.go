@@ -100,6 +100,7 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	}
 	p.hooks.SetLogger(o.logger)
 	p.formats.SetLogger(o.logger)
+	p.tasks.Logger = o.logger
 	for _, name := range pl.resolution.Order {
 		rec := p.newRecord(pl.plugins[name])
 		p.records = append(p.records, rec)

@@ -73,9 +73,10 @@ func lookUp(ctx context.Context, name string) (CLI, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cliVersionIn)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, "--version").Output() //nolint:gosec // found in PATH by a plugin's name for it
+	cmd := exec.CommandContext(ctx, path, "--version") //nolint:gosec // found in PATH by a plugin's name for it
+	out, err := cmd.Output()
 	if err != nil {
-		return CLI{Path: path}, nil //nolint:nilerr // a program without --version is still installed
+		return CLI{Path: path}, nil // a program without --version is installed all the same
 	}
 	version, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	if len(version) > cliMaxVersion {

@@ -53,9 +53,9 @@ type configChecker struct {
 
 func newConfigChecker() configChecker {
 	v := validator.New(validator.WithRequiredStructEnabled())
-	v.RegisterTagNameFunc(func(f reflect.StructField) string { return configKey(f) })
+	v.RegisterTagNameFunc(configKey)
 	v.RegisterCustomTypeFunc(func(field reflect.Value) any {
-		s, ok := field.Interface().(Secret)
+		s, ok := reflect.TypeAssert[Secret](field)
 		if !ok || s.IsZero() {
 			return nil
 		}
@@ -85,7 +85,7 @@ func (c configChecker) load(plugin string, spec ConfigSpec, override any, table 
 		cfg = override
 	}
 	if cfg == nil {
-		return nil, nil
+		return nil, nil //nolint:nilnil // a plugin without a configuration has none
 	}
 	return cfg, c.check(plugin, cfg)
 }
@@ -108,7 +108,8 @@ func decodeTable(plugin string, table map[string]any, cfg any) error {
 	var errs []error
 	known := configKeys(reflect.TypeOf(cfg), "")
 	for _, key := range md.Unused {
-		errs = append(errs, fmt.Errorf("plugins.%s.%s: unknown key%s: %w", plugin, key, nearest.Hint(key, known), ErrConfig))
+		hint := nearest.Hint(key, known)
+		errs = append(errs, fmt.Errorf("plugins.%s.%s: unknown key%s: %w", plugin, key, hint, ErrConfig))
 	}
 	return errors.Join(errs...)
 }
@@ -127,11 +128,12 @@ func decodeErrors(plugin string, err error) error {
 		}
 		return errors.Join(errs...)
 	}
-	field, wanted := "", ""
+	field := ""
 	if de, ok := errors.AsType[*mapstructure.DecodeError](err); ok {
 		field = "." + de.Name()
 		err = de.Unwrap()
 	}
+	var wanted string
 	switch e := err.(type) { //nolint:errorlint // unwrapped above
 	case *mapstructure.UnconvertibleTypeError:
 		wanted = fmt.Sprintf(": is of type %s, must be %s", reflect.TypeOf(e.Value), typeName(e.Expected.Type()))
@@ -235,12 +237,17 @@ func configKeys(t reflect.Type, prefix string) []string {
 	return keys
 }
 
+// startsWord tells an upper-case letter that begins a word from one inside of an abbreviation.
+func startsWord(runes []rune, i int) bool {
+	return unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1])
+}
+
 // snake turns "BaseURL" into "base_url".
 func snake(name string) string {
 	var b strings.Builder
 	runes := []rune(name)
 	for i, r := range runes {
-		if unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1])) {
+		if unicode.IsUpper(r) && i > 0 && startsWord(runes, i) {
 			b.WriteByte('_')
 		}
 		b.WriteRune(unicode.ToLower(r))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/hooks"
@@ -126,7 +127,8 @@ func ServiceOf[S any](pc *PluginContext, name string) (S, error) {
 	}
 	s, ok := svc.(S)
 	if !ok {
-		return none, fmt.Errorf("service %q is %T, not %T: %w", name, svc, &none, ErrServiceType)
+		wanted := reflect.TypeFor[S]()
+		return none, fmt.Errorf("service %q is %T, not %v: %w", name, svc, wanted, ErrServiceType)
 	}
 	return s, nil
 }

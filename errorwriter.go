@@ -1,7 +1,6 @@
 package ccproxy
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"strconv"
@@ -51,7 +50,7 @@ func writeError(w http.ResponseWriter, r *http.Request, format adapters.Format, 
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.status())
-	_, _ = w.Write(body) // a client that is gone needs no error
+	_, _ = w.Write(body) //nolint:gosec // JSON with its type and nosniff; a client that is gone needs no error
 }
 
 // asError makes any error one that a client may see.
@@ -60,7 +59,10 @@ func asError(err error) *Error {
 		return e
 	}
 	if m, ok := errors.AsType[*hooks.MutatorError](err); ok {
-		return &Error{Status: http.StatusServiceUnavailable, Message: "a hook of the proxy refused the request", Code: m.Hook, Err: err}
+		return &Error{
+			Status: http.StatusServiceUnavailable, Code: m.Hook, Err: err,
+			Message: "a hook of the proxy refused the request",
+		}
 	}
 	switch {
 	case errors.Is(err, ErrUnsupported):
@@ -88,7 +90,7 @@ func safeTransportError(err error) string {
 // errorType finds the type in an error body, for hooks.
 func errorType(body []byte) string {
 	t, ok := jsonString(body, "error", "type")
-	if !ok || len(t) > 64 || bytes.ContainsAny([]byte(t), "\r\n") {
+	if !ok || len(t) > 64 || strings.ContainsAny(t, "\r\n") {
 		return ""
 	}
 	return t

@@ -22,7 +22,7 @@ type StreamingHandler interface {
 type EventWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // of the one request that the writer belongs to
 	timeout time.Duration
 	buf     []byte
 }
@@ -85,6 +85,6 @@ func (t debugTracer) Start(ctx context.Context, name string, attrs ...slog.Attr)
 		if err != nil {
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
-		t.logger.LogAttrs(ctx, slog.LevelDebug, name, attrs...)
+		t.logger.LogAttrs(ctx, slog.LevelDebug, "traced", append(attrs, slog.String("name", name))...)
 	}
 }

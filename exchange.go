@@ -18,6 +18,7 @@ import (
 // middleware, so that it knows what the client has been sent.
 type exchange struct {
 	w     http.ResponseWriter
+	id    string // of the request
 	proxy *Proxy
 	r     *http.Request
 	begun time.Time
@@ -48,7 +49,7 @@ func exchangeFrom(ctx context.Context) *exchange {
 // callIDs returns the request id and provider of the call that a context belongs to.
 func callIDs(ctx context.Context) (id, provider string) {
 	if ex := exchangeFrom(ctx); ex != nil {
-		return ex.id(), ex.provider
+		return ex.id, ex.provider
 	}
 	return "", ""
 }
@@ -56,7 +57,7 @@ func callIDs(ctx context.Context) (id, provider string) {
 // observe is the innermost of the proxy's own middleware: it contains panics, and tells hooks how requests ended.
 func (p *Proxy) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ex := &exchange{w: w, proxy: p, begun: time.Now()}
+		ex := &exchange{w: w, id: middleware.RequestIDFrom(r.Context()), proxy: p, begun: time.Now()}
 		ex.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex))
 		returned := false
 		defer func() { ex.end(returned, recover()) }()
@@ -73,7 +74,7 @@ func (ex *exchange) end(returned bool, panicked any) {
 	ex.finish()
 	aborted := panicked == http.ErrAbortHandler //nolint:errorlint // compared as net/http does
 	if aborted || (!returned && ex.written > 0) {
-		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to end an answer that is not whole
+		panic(http.ErrAbortHandler) // net/http's way to end an answer that is not whole
 	}
 }
 
@@ -90,14 +91,12 @@ func (ex *exchange) contain(panicked any) {
 		err = panicError(panicked)
 	}
 	ex.failure = err
-	ex.proxy.logger.Error("handler failed", slog.String("request_id", ex.id()), slog.Any("error", err),
+	ex.proxy.logger.Error("handler failed", slog.String("request_id", ex.id), slog.Any("error", err),
 		slog.String("endpoint", ex.endpoint), slog.String("stack", string(debug.Stack())))
 	if ex.status == 0 {
 		writeError(ex, ex.r, ex.format, &Error{Message: "internal error of the proxy"})
 	}
 }
-
-func (ex *exchange) id() string { return middleware.RequestIDFrom(ex.r.Context()) }
 
 // Header implements http.ResponseWriter.
 func (ex *exchange) Header() http.Header { return ex.w.Header() }
@@ -146,7 +145,7 @@ func (ex *exchange) announce() {
 }
 
 func (ex *exchange) emit(p hooks.Payload) {
-	ex.proxy.hooks.Emit(hooks.Context{RequestID: ex.id(), Provider: ex.provider, Payload: p})
+	ex.proxy.hooks.Emit(hooks.Context{RequestID: ex.id, Provider: ex.provider, Payload: p})
 }
 
 func (ex *exchange) enabled(e hooks.Event) bool { return ex.proxy.hooks.Enabled(e) }
@@ -194,7 +193,7 @@ var errClientGone = errors.New("client went away")
 func (ex *exchange) request() hooks.Request {
 	r := ex.r
 	req := hooks.Request{
-		ID: ex.id(), Method: r.Method, Path: r.URL.Path, Query: hooks.SafeQuery(r.URL.RawQuery), Endpoint: ex.endpoint,
+		ID: ex.id, Method: r.Method, Path: r.URL.Path, Query: hooks.SafeQuery(r.URL.RawQuery), Endpoint: ex.endpoint,
 		ClientIP: clientIP(r), UserAgent: r.UserAgent(), Header: hooks.SnapshotHeader(r.Header),
 		BodyBytes: ex.bodySize, ClientFormat: string(ex.format), Provider: ex.provider,
 	}

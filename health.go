@@ -132,9 +132,9 @@ func (p *Proxy) details(m Manifest, r *record, h Health) map[string]any {
 
 type hookHealth struct {
 	Name      string `json:"name"`
-	Delivered uint64 `json:"delivered"`
-	Dropped   uint64 `json:"dropped"`
-	Failed    uint64 `json:"failed"`
+	Delivered int64  `json:"delivered"`
+	Dropped   int64  `json:"dropped"`
+	Failed    int64  `json:"failed"`
 	Pending   int    `json:"pending"`
 	Stalled   bool   `json:"stalled"`
 	Fused     bool   `json:"fused"`
@@ -155,7 +155,7 @@ func addStats(d map[string]any, stats []hooks.Stats, tasks []sched.Status, plugi
 	for _, s := range stats {
 		if s.Plugin == plugin {
 			hs = append(hs, hookHealth{
-				Name: s.Name, Delivered: uint64(s.Delivered), Dropped: uint64(s.Dropped), Failed: uint64(s.Failed),
+				Name: s.Name, Delivered: s.Delivered, Dropped: s.Dropped, Failed: s.Failed,
 				Pending: s.Pending, Stalled: s.Stalled, Fused: s.Fused, Abandoned: s.Abandoned, LastError: s.LastError,
 			})
 		}

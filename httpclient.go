@@ -94,7 +94,7 @@ func bodySnapshot(req *http.Request) (body string, cut bool) {
 	if err != nil {
 		return "", true
 	}
-	defer rc.Close() //nolint:errcheck // a reader of memory
+	defer rc.Close() // a reader of memory
 	var b bytes.Buffer
 	n, err := io.Copy(&b, io.LimitReader(rc, maxBodySnapshot+1))
 	if n > maxBodySnapshot {

@@ -1,6 +1,9 @@
 package ccproxy
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // ledger records what a plugin has put anywhere, so that all of it can be undone, in reverse.
 type ledger struct {
@@ -32,8 +35,8 @@ func (l *ledger) close() {
 	undo := l.undo
 	l.undo, l.closed = nil, true
 	l.mu.Unlock()
-	for i := len(undo) - 1; i >= 0; i-- {
-		undo[i]()
+	for _, f := range slices.Backward(undo) {
+		f()
 	}
 }
 

@@ -31,7 +31,7 @@ func (p *Proxy) StartOnly(ctx context.Context, names ...string) error {
 			return &PluginError{Plugin: name, Op: "start", Err: p.absent(name)}
 		}
 		if !r.manifest.CLISafe {
-			return &PluginError{Plugin: name, Op: "start", Err: invalid("a command may not start it, it is not CLISafe")}
+			return &PluginError{Plugin: name, Op: "start", Err: invalid("it is not CLISafe")}
 		}
 		wanted[name] = true
 	}
@@ -83,7 +83,8 @@ func (p *Proxy) start(ctx context.Context, records []*record, serve bool) error 
 func (p *Proxy) startRecords(ctx context.Context, records []*record, serve bool) error {
 	if !p.settings.Features.ManualFormatAdapters {
 		for _, r := range records {
-			if err := p.step(ctx, r, "format adapters", func(context.Context) error { return p.addAdapters(r) }); err != nil {
+			add := func(context.Context) error { return addAdapters(r) }
+			if err := p.step(ctx, r, "format adapters", add); err != nil {
 				return err
 			}
 		}
@@ -113,9 +114,9 @@ func (p *Proxy) startRecord(ctx context.Context, r *record, serve bool) error {
 			}
 			return nil
 		}},
-		{"oauth providers", func(context.Context) error { return p.addOAuth(r) }},
-		{"providers", func(context.Context) error { return p.addProviders(r, serve) }},
-		{"hooks", func(context.Context) error { return p.addHooks(r) }},
+		{"oauth providers", func(context.Context) error { return addOAuth(r) }},
+		{"providers", func(context.Context) error { return addProviders(r, serve) }},
+		{"hooks", func(context.Context) error { return addHooks(r) }},
 	}
 	for _, s := range steps {
 		if err := p.step(ctx, r, s.op, s.do); err != nil || !r.is(stateStarting) {
@@ -167,10 +168,10 @@ func (p *Proxy) fail(ctx context.Context, r *record, perr *PluginError, pending 
 	}
 	if errors.Is(perr.Err, ErrSkip) {
 		r.set(stateSkipped, perr.Err)
-		p.logger.Info("plugin opted out", "plugin", r.name, "reason", perr.Err)
+		p.logger.InfoContext(ctx, "plugin opted out", "plugin", r.name, "reason", perr.Err)
 	} else {
 		r.set(stateFailed, perr)
-		p.logger.Error("plugin failed to start", "plugin", r.name, "op", perr.Op, "error", perr.Err)
+		p.logger.ErrorContext(ctx, "plugin failed to start", "plugin", r.name, "op", perr.Op, "error", perr.Err)
 		p.emit(r.name, &hooks.PluginError{Name: r.name, Op: perr.Op, Err: perr.Err.Error()})
 	}
 	p.stopRecord(ctx, r, pending, perr.Op)
@@ -179,11 +180,11 @@ func (p *Proxy) fail(ctx context.Context, r *record, perr *PluginError, pending 
 func (p *Proxy) stopRecord(ctx context.Context, r *record, pending *call, op string) {
 	err := r.stop(context.WithoutCancel(ctx), p.limits.PluginStop, pending, op)
 	if err != nil {
-		p.logger.Error("plugin failed to stop", "plugin", r.name, "error", err)
+		p.logger.ErrorContext(ctx, "plugin failed to stop", "plugin", r.name, "error", err)
 	}
 }
 
-func (p *Proxy) addAdapters(r *record) error {
+func addAdapters(r *record) error {
 	for _, s := range r.manifest.FormatAdapters {
 		a, err := s.New(r.pc)
 		if err != nil {
@@ -199,7 +200,7 @@ func (p *Proxy) addAdapters(r *record) error {
 	return nil
 }
 
-func (p *Proxy) addOAuth(r *record) error {
+func addOAuth(r *record) error {
 	for _, s := range r.manifest.OAuthProviders {
 		provider, err := s.New(r.pc)
 		if err != nil {
@@ -212,7 +213,7 @@ func (p *Proxy) addOAuth(r *record) error {
 	return nil
 }
 
-func (p *Proxy) addProviders(r *record, serve bool) error {
+func addProviders(r *record, serve bool) error {
 	if !serve {
 		return nil
 	}
@@ -229,7 +230,7 @@ func (p *Proxy) addProviders(r *record, serve bool) error {
 	return nil
 }
 
-func (p *Proxy) addHooks(r *record) error {
+func addHooks(r *record) error {
 	for _, s := range r.manifest.Hooks {
 		h, err := s.New(r.pc)
 		if err != nil {

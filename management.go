@@ -34,7 +34,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 		w.Header().Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that is gone needs no answer
+	// What is encoded are maps and structs of ours; a client that is gone needs no answer.
+	_ = json.NewEncoder(w).Encode(v) //nolint:errchkjson // see above
 }
 
 func (p *Proxy) serveRoot(w http.ResponseWriter, _ *http.Request) {
@@ -203,7 +204,8 @@ func (p *Proxy) serveUnregister(w http.ResponseWriter, r *http.Request) {
 
 func noPlugin(w http.ResponseWriter, r *http.Request) {
 	exchangeFrom(r.Context()).fail(w, &Error{
-		Status: http.StatusNotFound, Param: "name", Message: "Plugin '" + printable(r.PathValue("name")) + "' not found",
+		Status: http.StatusNotFound, Param: "name",
+		Message: "Plugin '" + printable(r.PathValue("name")) + "' not found",
 	})
 }
 

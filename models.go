@@ -1,6 +1,7 @@
 package ccproxy
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -49,20 +50,30 @@ func (h *modelsHandler) list(w http.ResponseWriter, r *http.Request) {
 func (h *modelsHandler) one(w http.ResponseWriter, r *http.Request) {
 	ex := exchangeFrom(r.Context())
 	ex.provider = h.name
-	models, err := h.provider.Models(r.Context())
+	m, err := h.find(r.Context(), r.PathValue("model"))
 	if err != nil {
 		ex.fail(w, cause(r.Context(), err))
 		return
 	}
+	writeJSON(w, http.StatusOK, h.encode(m))
+}
+
+func (h *modelsHandler) find(ctx context.Context, id string) (Model, error) {
+	if d, ok := h.provider.(ModelDescriber); ok {
+		return d.Model(ctx, id)
+	}
+	models, err := h.provider.Models(ctx)
+	if err != nil {
+		return Model{}, err
+	}
 	for _, m := range models {
-		if m.ID == r.PathValue("model") {
-			writeJSON(w, http.StatusOK, h.encode(m))
-			return
+		if m.ID == id {
+			return m, nil
 		}
 	}
-	ex.fail(w, &Error{
-		Status: http.StatusNotFound, Param: "model", Code: "model_not_found", Message: "model: this provider does not list it",
-	})
+	return Model{}, &Error{
+		Status: http.StatusNotFound, Param: "model", Code: "model_not_found", Message: "model: " + printable(id),
+	}
 }
 
 // modelPage applies the paging parameters of Anthropic's list. Without a limit the list is whole.
@@ -115,8 +126,9 @@ func (h *modelsHandler) encode(m Model) json.RawMessage {
 	}
 	out["created"], out["created_at"] = created.Unix(), created.UTC().Format(time.RFC3339)
 	b, err := json.Marshal(out)
-	if err != nil { // Extra is not JSON
-		b, _ = json.Marshal(map[string]string{"id": m.ID, "type": "model", "object": "model"}) //nolint:errchkjson // strings
+	if err != nil && m.Extra != nil { // it is not JSON
+		m.Extra = nil
+		return h.encode(m)
 	}
 	return b
 }

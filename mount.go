@@ -84,6 +84,9 @@ func basePath(r *http.Request) string {
 
 // plainBase keeps a request from choosing another host: "//evil.example" is an address, not a path.
 func plainBase(base string) bool {
-	return base == "" || strings.HasPrefix(base, "/") && !strings.Contains(base, "//") && !strings.ContainsAny(base, "\\%") &&
-		!strings.HasSuffix(base, "/")
+	if base == "" {
+		return true
+	}
+	return strings.HasPrefix(base, "/") && !strings.HasSuffix(base, "/") &&
+		!strings.Contains(base, "//") && !strings.ContainsAny(base, "\\%")
 }

@@ -64,7 +64,7 @@ func WithMiddleware(m ...middleware.Func) Option {
 func WithPublicURL(address string) Option {
 	return optionFunc(func(o *options) {
 		u, err := url.Parse(address)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		if err != nil || !absoluteHTTP(u) || u.RawQuery != "" || u.Fragment != "" {
 			o.err = fmt.Errorf("WithPublicURL: must be an absolute http or https URL without query: %w", ErrConfig)
 			return
 		}
@@ -91,6 +91,10 @@ func WithCLIDetector(d CLIDetector) Option { return optionFunc(func(o *options) 
 
 // WithTracer sets what times pieces of work. Defaults to debug lines of the logger.
 func WithTracer(t Tracer) Option { return optionFunc(func(o *options) { o.tracer = t }) }
+
+func absoluteHTTP(u *url.URL) bool {
+	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
+}
 
 func trimSlash(s string) string {
 	for len(s) > 0 && s[len(s)-1] == '/' {

@@ -47,14 +47,14 @@ func (p *pipeline) answer(ctx context.Context, w http.ResponseWriter, ex *exchan
 	}
 	// A provider that answers with events has nothing to close.
 	if ans.Body != nil {
-		defer ans.Body.Close() //nolint:errcheck // what was read is what counts
+		defer ans.Body.Close() // what was read is what counts
 	}
 	t := &relay{pipeline: p, ex: ex, w: w, call: call, ans: ans, client: p.format, from: ans.Format}
 	if t.from == "" {
 		t.from = p.upstream
 	}
 	if err := t.run(ctx); err != nil {
-		t.fail(ctx, cause(ctx, err))
+		t.fail(cause(ctx, err))
 	}
 }
 
@@ -92,7 +92,7 @@ func (p *pipeline) receive(w http.ResponseWriter, r *http.Request, ex *exchange)
 		return nil, jsonError(err)
 	}
 	call := &Call{
-		ID: ex.id(), Provider: p.name, Operation: p.op, Format: p.upstream, ClientFormat: p.format,
+		ID: ex.id, Provider: p.name, Operation: p.op, Format: p.upstream, ClientFormat: p.format,
 		Endpoint: p.endpoint, Body: body, Header: clientHeader(r.Header), Query: r.URL.RawQuery,
 	}
 	call.Caller, _ = CallerFrom(r.Context())
@@ -191,7 +191,8 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 	}
 	if ex.enabled(hooks.EventProviderResponseReceived) {
 		ex.emit(&hooks.ProviderResponseReceived{
-			Status: ans.Status, Header: hooks.SnapshotHeader(ans.Header), Stream: ans.streams(), Latency: time.Since(start),
+			Status: ans.Status, Header: hooks.SnapshotHeader(ans.Header), Stream: ans.streams(),
+			Latency: time.Since(start),
 		})
 	}
 	return ans, nil
@@ -210,7 +211,7 @@ func (ex *exchange) providerError(e *Error, latency time.Duration) {
 // prepare runs the mutators on what a provider is about to send, and shows the result to observers.
 func (p *pipeline) prepare(ctx context.Context, req *hooks.PreparedRequest) error {
 	ex := exchangeFrom(ctx)
-	req.RequestID, req.Provider = ex.id(), p.name
+	req.RequestID, req.Provider = ex.id, p.name
 	if err := p.proxy.hooks.Prepare(ctx, req); err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ type Manifest struct {
 	Configure func(cfg any, m *Manifest) error
 
 	// What the plugin adds, wired after Initialize in this order: format adapters (before any plugin
-	// initializes), OAuth providers, providers, hooks; then, when all plugins are initialized, middleware,
+	// initializes), providers of OAuth, providers of models, hooks; then, when all plugins are initialized, middleware,
 	// routes and tasks.
 	FormatAdapters []FormatAdapterSpec
 	OAuthProviders []OAuthProviderSpec

@@ -24,6 +24,12 @@ type Provider interface {
 	Do(ctx context.Context, call *Call) (*Answer, error)
 }
 
+// ModelDescriber is implemented by providers that know of models which Models does not list, such as aliases. An
+// unknown model is a *[Error] with status 404.
+type ModelDescriber interface {
+	Model(ctx context.Context, id string) (Model, error)
+}
+
 // Operation is what a call asks for.
 type Operation string
 

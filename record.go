@@ -33,7 +33,7 @@ type record struct {
 	pc       *PluginContext
 	logger   *slog.Logger
 
-	ctx    context.Context // ends when the plugin is told to stop
+	ctx    context.Context //nolint:containedctx // ends when the plugin is told to stop
 	cancel context.CancelFunc
 	ledger ledger
 
@@ -185,7 +185,7 @@ func (r *record) stop(ctx context.Context, limit time.Duration, pending *call, o
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 			defer cancel()
 			if err := guardInline(func() error { return r.shutdownOnce(ctx) }); err != nil {
-				r.logger.Error("shutdown of abandoned plugin", "error", err)
+				r.logger.ErrorContext(ctx, "shutdown of abandoned plugin", "error", err)
 			}
 		})
 		return nil

@@ -40,7 +40,8 @@ func (t *relay) run(ctx context.Context) error {
 		t.ex.enabled(hooks.EventProviderStreamEnd)
 	switch {
 	case t.ans.Status >= 300 && t.ans.Status < 400:
-		return &Error{Status: http.StatusBadGateway, Message: fmt.Sprintf("the provider answered with a redirect (%d)", t.ans.Status)}
+		msg := fmt.Sprintf("the provider answered with a redirect (%d)", t.ans.Status)
+		return &Error{Status: http.StatusBadGateway, Message: msg}
 	case t.ans.Status >= 400:
 		return t.relayError(ctx)
 	case t.ans.streams():
@@ -52,7 +53,7 @@ func (t *relay) run(ctx context.Context) error {
 
 // fail ends a relay that went wrong: with a status while there is none, with an error event in a stream, and
 // otherwise by breaking the connection off, so that half an answer does not look like a whole one.
-func (t *relay) fail(ctx context.Context, err error) {
+func (t *relay) fail(err error) {
 	if !t.committed {
 		t.ex.providerError(asError(err), time.Since(t.begun))
 		t.ex.fail(t.w, err)
@@ -65,7 +66,7 @@ func (t *relay) fail(ctx context.Context, err error) {
 	e := asError(err)
 	t.ex.errType = typeOf(t.client, e.info(""))
 	if !t.ex.streamed {
-		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to end an answer that is not whole
+		panic(http.ErrAbortHandler) // net/http's way to end an answer that is not whole
 	}
 	if t.complete {
 		return // the client has its terminal event
@@ -161,7 +162,9 @@ func (t *relay) relayError(ctx context.Context) error {
 	h.Set("Content-Type", "application/json")
 	t.ex.errType = errorType(body)
 	if t.ex.enabled(hooks.EventProviderError) {
-		t.ex.emit(&hooks.ProviderError{Status: t.ans.Status, Type: t.ex.errType, Err: http.StatusText(t.ans.Status), Latency: time.Since(t.begun)})
+		t.ex.emit(&hooks.ProviderError{
+			Status: t.ans.Status, Type: t.ex.errType, Err: http.StatusText(t.ans.Status), Latency: time.Since(t.begun),
+		})
 	}
 	t.send(body)
 	return nil

@@ -75,7 +75,8 @@ func (r *Registry) plan(s Settings, o options) (*plan, error) {
 		return p, err
 	}
 	p.resolve()
-	return p, p.checkRoutes()
+	err := p.checkRoutes()
+	return p, err
 }
 
 func (p *plan) skip(name string, reason error) {
@@ -109,7 +110,8 @@ func (s Settings) enabledKey(plugin string) (on, said bool, err error) {
 	}
 	on, ok := v.(bool)
 	if !ok {
-		return false, true, fmt.Errorf("plugins.%s.enabled: is of type %T, must be true or false: %w", plugin, v, ErrConfig)
+		return false, true, fmt.Errorf("plugins.%s.enabled: is of type %T, must be true or false: %w",
+			plugin, v, ErrConfig)
 	}
 	return on, true, nil
 }
@@ -263,8 +265,8 @@ func (p *plan) order() (order, cycle []string) {
 	done := make(map[string]bool)
 	ready := func(optional bool) string {
 		for _, name := range left {
-			waits := slices.ContainsFunc(p.edges(p.plugins[name].manifest, optional), func(d string) bool { return !done[d] })
-			if !waits {
+			needs := p.edges(p.plugins[name].manifest, optional)
+			if !slices.ContainsFunc(needs, func(d string) bool { return !done[d] }) {
 				return name
 			}
 		}

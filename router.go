@@ -124,7 +124,8 @@ func (p *Proxy) tracked(next http.Handler) http.Handler {
 func plainPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !plainPath(r.URL) {
-			writeError(w, r, "", badRequest("path", "path: encoded slashes, control characters and dot segments are not allowed"))
+			exchangeFrom(r.Context()).fail(w, badRequest("path",
+				"path: encoded slashes, control characters and dot segments are not allowed"))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -147,7 +148,9 @@ func plainPath(u *url.URL) bool {
 // newRouter makes the routes. The longest prefix comes first, since gorilla/mux takes the first match.
 func newRouter(endpoints []mountedEndpoint) http.Handler {
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	slices.SortStableFunc(endpoints, func(a, b mountedEndpoint) int { return len(plainPart(b.path)) - len(plainPart(a.path)) })
+	slices.SortStableFunc(endpoints, func(a, b mountedEndpoint) int {
+		return len(plainPart(b.path)) - len(plainPart(a.path))
+	})
 	for i := range endpoints {
 		e := &endpoints[i]
 		methods := []string{e.method()}
@@ -197,7 +200,8 @@ func isUpgrade(r *http.Request) bool {
 func upgradeRequired(w http.ResponseWriter, ex *exchange) {
 	ex.fail(w, &Error{
 		Status: http.StatusUpgradeRequired, Param: "Upgrade", Code: "websocket_not_supported",
-		Message: "Upgrade: this endpoint has no WebSocket, use plain HTTP", Header: http.Header{"Upgrade": {"HTTP/1.1"}},
+		Message: "Upgrade: this endpoint has no WebSocket, use plain HTTP",
+		Header:  http.Header{"Upgrade": {"HTTP/1.1"}},
 	})
 }
 
@@ -284,7 +288,8 @@ func (p *Proxy) speaks(formats []adapters.Format, client adapters.Format) (adapt
 		return client, true
 	}
 	for _, f := range formats {
-		if p.formats.Has(adapters.FormatPair{From: client, To: f}) && p.formats.Has(adapters.FormatPair{From: f, To: client}) {
+		there := adapters.FormatPair{From: client, To: f}
+		if p.formats.Has(there) && p.formats.Has(there.Reverse()) {
 			return f, true
 		}
 	}
@@ -306,7 +311,10 @@ func clientFormats() []clientFormat {
 	return []clientFormat{
 		{adapters.AnthropicMessages, []clientOperation{
 			{op: OpGenerate, path: "/v1/messages", summary: "Anthropic Messages"},
-			{op: OpCountTokens, path: "/v1/messages/count_tokens", summary: "Count the tokens of Anthropic Messages", native: true},
+			{
+				op: OpCountTokens, path: "/v1/messages/count_tokens", native: true,
+				summary: "Count the tokens of Anthropic Messages",
+			},
 		}},
 		{adapters.OpenAIChatCompletions, []clientOperation{
 			{op: OpGenerate, path: "/v1/chat/completions", summary: "OpenAI Chat Completions"},

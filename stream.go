@@ -180,7 +180,9 @@ func (t *relay) noteError(data []byte) {
 	t.ex.failure = errors.New("the provider ended its stream with an error")
 	t.ex.errType = errorType(data)
 	if t.ex.enabled(hooks.EventProviderError) {
-		t.ex.emit(&hooks.ProviderError{Status: t.ans.Status, Type: t.ex.errType, Err: "error event", Latency: time.Since(t.begun)})
+		t.ex.emit(&hooks.ProviderError{
+			Status: t.ans.Status, Type: t.ex.errType, Err: "error event", Latency: time.Since(t.begun),
+		})
 	}
 }
 

@@ -57,7 +57,9 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	body, pw := io.Pipe()
 	w := &pipeWriter{req: req, header: make(http.Header), body: body, pipe: pw, ready: make(chan struct{})}
-	w.closer = func() { cancel(); _ = body.Close() } //nolint:errcheck // never fails
+	w.closer = func() { cancel(); _ = body.Close() } // never fails
+	// As net/http's own transport does, an answer whose context ends is an error at once, not half an answer.
+	w.settled = context.AfterFunc(ctx, func() { _ = pw.CloseWithError(context.Cause(ctx)) })
 	go t.serve(w, in)
 	select {
 	case <-w.ready:
@@ -70,7 +72,7 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (t *inProcess) serve(w *pipeWriter, r *http.Request) {
-	defer r.Body.Close() //nolint:errcheck // the transport's duty, nobody to tell
+	defer r.Body.Close() // the transport's duty, nobody to tell
 	returned := false
 	defer func() {
 		if !returned {
@@ -97,10 +99,11 @@ type pipeWriter struct {
 	pipe   *io.PipeWriter
 	closer func()
 
-	once  sync.Once
-	ready chan struct{}
-	resp  *http.Response
-	err   error
+	settled func() bool // the context's end is of no interest any more
+	once    sync.Once
+	ready   chan struct{}
+	resp    *http.Response
+	err     error
 }
 
 var errAborted = errors.New("the proxy ended the answer before it was whole")
@@ -140,7 +143,9 @@ func (w *pipeWriter) FlushError() error {
 
 func (w *pipeWriter) finish() {
 	w.WriteHeader(http.StatusOK)
-	_ = w.pipe.Close() //nolint:errcheck // never fails
+	if w.settled() {
+		_ = w.pipe.Close() // never fails
+	}
 }
 
 // abort ends an answer whose handler panicked.
@@ -153,7 +158,7 @@ func (w *pipeWriter) abort(v any) {
 		w.err = err
 		close(w.ready)
 	})
-	_ = w.pipe.CloseWithError(err) //nolint:errcheck // never fails
+	_ = w.pipe.CloseWithError(err) // never fails
 }
 
 // answerBody ends the call when the client closes it.

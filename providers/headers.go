@@ -59,7 +59,8 @@ func requestHeaders() []string {
 // responseHeaders are what SDKs and people read: limits, retry hints and ids.
 func responseHeaders() []string {
 	return []string{
-		"Content-Type", "Content-Length", "Cache-Control", "Request-Id", "X-Should-Retry", "Retry-After", "Retry-After-Ms",
+		"Content-Type", "Content-Length", "Cache-Control", "Request-Id",
+		"X-Should-Retry", "Retry-After", "Retry-After-Ms",
 		"Anthropic-*", "OpenAI-*", "X-Ratelimit-*", "X-Codex-*", "X-Quota-Snapshot-*",
 	}
 }

@@ -27,7 +27,7 @@ func (p *Provider) detect(ctx context.Context) {
 	defer p.looking.Store(false)
 	cli, err := p.pc.CLI.Detect(ctx, p.upstream.CLI)
 	if err != nil {
-		p.pc.Logger.Debug("command-line program not found", "program", p.upstream.CLI, "error", err)
+		p.pc.Logger.DebugContext(ctx, "command-line program not found", "program", p.upstream.CLI, "error", err)
 		return
 	}
 	p.cli.Store(&cli)

@@ -3,9 +3,11 @@ package providers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -41,7 +43,7 @@ func (p *Provider) Models(ctx context.Context) ([]ccproxy.Model, error) {
 	}
 	fresh := modelCache{list: list, until: time.Now().Add(p.upstream.ModelsTTL)}
 	if err != nil {
-		p.pc.Logger.Warn("models of the provider are not to be had", "error", err)
+		p.pc.Logger.WarnContext(ctx, "models of the provider are not to be had", "error", err)
 		if len(cached.list) == 0 && len(p.upstream.Models) == 0 {
 			return nil, err
 		}
@@ -57,13 +59,65 @@ func (p *Provider) Models(ctx context.Context) ([]ccproxy.Model, error) {
 	return slices.Clone(fresh.list), nil
 }
 
+// Model implements [ccproxy.ModelDescriber]: models that are not listed, such as aliases, are asked for one by one.
+func (p *Provider) Model(ctx context.Context, id string) (ccproxy.Model, error) {
+	p.modelsMu.Lock()
+	known := p.models.list
+	p.modelsMu.Unlock()
+	if m, ok := modelIn(known, id); ok {
+		return m, nil
+	}
+	// A dot segment would ask for something else than a model.
+	if p.upstream.ModelsPath == "-" || id == "." || id == ".." {
+		return ccproxy.Model{}, &ccproxy.Error{
+			Status: http.StatusNotFound, Param: "model", Code: "model_not_found", Message: "model: not found",
+		}
+	}
+	body, err := p.fetch(ctx, p.upstream.ModelsPath+"/"+url.PathEscape(id), "")
+	if e, ok := errors.AsType[*ccproxy.Error](err); ok && e.Status != http.StatusNotFound {
+		if m, ok := modelIn(p.upstream.Models, id); ok {
+			return m, nil
+		}
+	}
+	if err != nil {
+		return ccproxy.Model{}, err
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(body, &raw); err != nil {
+		return ccproxy.Model{}, fmt.Errorf("decode model: %w", err)
+	}
+	return modelOf(raw), nil
+}
+
+func modelIn(list []ccproxy.Model, id string) (ccproxy.Model, bool) {
+	i := slices.IndexFunc(list, func(m ccproxy.Model) bool { return m.ID == id })
+	if i < 0 {
+		return ccproxy.Model{}, false
+	}
+	return list[i], true
+}
+
 func (p *Provider) fetchModels(ctx context.Context) ([]ccproxy.Model, error) {
+	body, err := p.fetch(ctx, p.upstream.ModelsPath, "limit=1000")
+	if err != nil {
+		return nil, err
+	}
+	return decodeModels(body)
+}
+
+// fetch gets a JSON document from the upstream. An answer with an error is one with the same status.
+func (p *Provider) fetch(ctx context.Context, path, query string) (body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, modelsTimeout)
 	defer cancel()
 	h := make(http.Header)
 	p.setHeaders(h, nil)
 	delete(h, "Content-Type")
-	req, _, err := p.newRequest(ctx, http.MethodGet, p.url(p.upstream.ModelsPath, "limit=1000"), h, nil)
+	u := p.url("", query)
+	u.RawPath = u.EscapedPath() + path // path is escaped
+	if u.Path, err = url.PathUnescape(u.RawPath); err != nil {
+		return nil, err
+	}
+	req, secrets, err := p.newRequest(ctx, http.MethodGet, u, h, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -71,47 +125,73 @@ func (p *Provider) fetchModels(ctx context.Context) ([]ccproxy.Model, error) {
 	if err != nil {
 		return nil, transportError(ctx, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // what was read is what counts
 	if resp.StatusCode != http.StatusOK {
-		return nil, &ccproxy.Error{
-			Status: http.StatusBadGateway, Message: fmt.Sprintf("the provider answered %d to a request for its models", resp.StatusCode),
-		}
+		return nil, p.fetchError(resp, secrets)
 	}
+	defer resp.Body.Close() // what was read is what counts
 	in, err := decoded(resp)
 	if err != nil {
 		return nil, err
 	}
-	return decodeModels(io.LimitReader(in, maxModelsBody))
+	return io.ReadAll(io.LimitReader(in, maxModelsBody))
+}
+
+func (p *Provider) fetchError(resp *http.Response, secrets func() []string) error {
+	ans, err := p.failed(resp, secrets)
+	if err != nil {
+		return err
+	}
+	e := &ccproxy.Error{
+		Status: ans.Status, Header: ans.Header,
+		Message: fmt.Sprintf("the provider answered %d to a request for its models", ans.Status),
+	}
+	var body struct {
+		Error struct {
+			Type    string `json:"type"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if json.NewDecoder(ans.Body).Decode(&body) == nil && body.Error.Message != "" {
+		e.Type, e.Message = body.Error.Type, body.Error.Message
+	}
+	if e.Status < http.StatusBadRequest {
+		e.Status = http.StatusBadGateway
+	}
+	return e
 }
 
 // decodeModels reads Anthropic's and OpenAI's lists, which differ in how they tell the time.
-func decodeModels(in io.Reader) ([]ccproxy.Model, error) {
+func decodeModels(body []byte) ([]ccproxy.Model, error) {
 	var list struct {
 		Data []map[string]json.RawMessage `json:"data"`
 	}
-	if err := json.NewDecoder(in).Decode(&list); err != nil {
+	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, fmt.Errorf("decode models: %w", err)
 	}
 	models := make([]ccproxy.Model, 0, len(list.Data))
 	for _, raw := range list.Data {
-		m := ccproxy.Model{Extra: raw}
-		take := func(key string, dst any) {
-			if v, ok := raw[key]; ok && json.Unmarshal(v, dst) == nil {
-				delete(raw, key)
-			}
-		}
-		take("id", &m.ID)
-		take("display_name", &m.DisplayName)
-		take("owned_by", &m.OwnedBy)
-		take("created_at", &m.Created)
-		var seconds int64
-		take("created", &seconds)
-		if m.Created.IsZero() && seconds > 0 {
-			m.Created = time.Unix(seconds, 0).UTC()
-		}
-		if m.ID != "" {
+		if m := modelOf(raw); m.ID != "" {
 			models = append(models, m)
 		}
 	}
 	return models, nil
+}
+
+func modelOf(raw map[string]json.RawMessage) ccproxy.Model {
+	m := ccproxy.Model{Extra: raw}
+	take := func(key string, dst any) {
+		if v, ok := raw[key]; ok && json.Unmarshal(v, dst) == nil {
+			delete(raw, key)
+		}
+	}
+	take("id", &m.ID)
+	take("display_name", &m.DisplayName)
+	take("owned_by", &m.OwnedBy)
+	take("created_at", &m.Created)
+	var seconds int64
+	take("created", &seconds)
+	if m.Created.IsZero() && seconds > 0 {
+		m.Created = time.Unix(seconds, 0).UTC()
+	}
+	return m
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -86,9 +87,7 @@ func (p *Provider) setHeaders(dst, client http.Header) {
 			dst[name] = values
 		}
 	}
-	for name, values := range p.upstream.Header {
-		dst[name] = values
-	}
+	maps.Copy(dst, p.upstream.Header)
 	if dst["Content-Type"] == nil {
 		dst["Content-Type"] = []string{"application/json"}
 	}
@@ -212,21 +211,23 @@ func decoded(resp *http.Response) (io.ReadCloser, error) {
 	case "gzip":
 		z, err := gzip.NewReader(resp.Body)
 		if err != nil {
-			return nil, &ccproxy.Error{Status: http.StatusBadGateway, Message: "the provider's answer is not valid gzip", Err: err}
+			return nil, badAnswer("is not valid gzip", err)
 		}
 		resp.Header.Del("Content-Length")
 		return &decodedBody{Reader: z, close: resp.Body.Close}, nil
 	case "zstd":
 		z, err := zstd.NewReader(resp.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
 		if err != nil {
-			return nil, &ccproxy.Error{Status: http.StatusBadGateway, Message: "the provider's answer is not valid zstd", Err: err}
+			return nil, badAnswer("is not valid zstd", err)
 		}
 		resp.Header.Del("Content-Length")
 		return &decodedBody{Reader: z, close: func() error { z.Close(); return resp.Body.Close() }}, nil
 	}
-	return nil, &ccproxy.Error{
-		Status: http.StatusBadGateway, Message: "the provider's answer has a content encoding that it was not asked for",
-	}
+	return nil, badAnswer("has a content encoding that it was not asked for", nil)
+}
+
+func badAnswer(what string, err error) error {
+	return &ccproxy.Error{Status: http.StatusBadGateway, Message: "the provider's answer " + what, Err: err}
 }
 
 type decodedBody struct {
@@ -241,7 +242,7 @@ const maxErrorBody = 1 << 20
 // failed makes an answer of an error. An upstream that repeats its credentials in an error does not get them
 // to the client.
 func (p *Provider) failed(resp *http.Response, secrets func() []string) (*ccproxy.Answer, error) {
-	defer resp.Body.Close() //nolint:errcheck // what was read is what counts
+	defer resp.Body.Close() // what was read is what counts
 	var body []byte
 	if in, err := decoded(resp); err == nil {
 		body, _ = io.ReadAll(io.LimitReader(in, maxErrorBody)) // the status is there, half a body is better than none
@@ -260,4 +261,7 @@ func (p *Provider) failed(resp *http.Response, secrets func() []string) (*ccprox
 	return &ccproxy.Answer{Status: resp.StatusCode, Header: h, Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
 
-var _ ccproxy.Provider = (*Provider)(nil)
+var (
+	_ ccproxy.Provider       = (*Provider)(nil)
+	_ ccproxy.ModelDescriber = (*Provider)(nil)
+)

@@ -80,7 +80,9 @@ func New(m ccproxy.Manifest, u Upstream) ccproxy.Factory {
 
 // Configured is [New] for an upstream that is made of the plugin's configuration, which m declares as C.
 // formats is what every such upstream speaks.
-func Configured[C any](m ccproxy.Manifest, formats []adapters.Format, upstream func(*C) (Upstream, error)) ccproxy.Factory {
+func Configured[C any](
+	m ccproxy.Manifest, formats []adapters.Format, upstream func(*C) (Upstream, error),
+) ccproxy.Factory {
 	return NewFunc(m, formats, func(pc *ccproxy.PluginContext) (Upstream, error) {
 		cfg, err := ccproxy.ConfigOf[C](pc)
 		if err != nil {
@@ -157,6 +159,7 @@ func NewProvider(pc *ccproxy.PluginContext, u Upstream) (*Provider, error) {
 	}
 	return &Provider{
 		upstream: u, base: base, client: pc.HTTPClient, pc: pc,
-		request: newAllowList(requestHeaders(), u.RequestHeaders), response: newAllowList(responseHeaders(), u.ResponseHeaders),
+		request:  newAllowList(requestHeaders(), u.RequestHeaders),
+		response: newAllowList(responseHeaders(), u.ResponseHeaders),
 	}, nil
 }

@@ -50,8 +50,9 @@ type Config struct {
 // Factory returns the plugin.
 func Factory() ccproxy.Factory {
 	return ccproxy.NewFactory(ccproxy.Manifest{
-		Name: Name, Version: "1.0.0", Description: "Answers with what it was told, without a network", Kind: ccproxy.KindProvider,
-		Config: ccproxy.ConfigFor(func() *Config { return &Config{Models: []string{"echo-1"}} }),
+		Name: Name, Version: "1.0.0", Kind: ccproxy.KindProvider,
+		Description: "Answers with what it was told, without a network",
+		Config:      ccproxy.ConfigFor(func() *Config { return &Config{Models: []string{"echo-1"}} }),
 		Providers: []ccproxy.ProviderSpec{{
 			Formats: []adapters.Format{adapters.AnthropicMessages},
 			New: func(pc *ccproxy.PluginContext) (ccproxy.Provider, error) {
@@ -80,7 +81,9 @@ func (p *provider) Models(context.Context) ([]ccproxy.Model, error) {
 func (p *provider) Do(ctx context.Context, call *ccproxy.Call) (*ccproxy.Answer, error) {
 	var req request
 	if err := json.Unmarshal(call.Body, &req); err != nil {
-		return nil, &ccproxy.Error{Status: http.StatusBadRequest, Message: "request does not have the shape of the messages format", Err: err}
+		return nil, &ccproxy.Error{
+			Status: http.StatusBadRequest, Message: "request does not have the shape of the messages format", Err: err,
+		}
 	}
 	if err := req.check(call.Operation); err != nil {
 		return nil, err

@@ -158,7 +158,8 @@ func (r *request) toolCall(said string) (name string, input json.RawMessage, ok 
 			continue
 		}
 		input = json.RawMessage("{}")
-		if _, given, ok := strings.Cut(args, "with "); ok && json.Valid([]byte(given)) && strings.HasPrefix(given, "{") {
+		_, given, ok := strings.Cut(args, "with ")
+		if ok && strings.HasPrefix(given, "{") && json.Valid([]byte(given)) {
 			input = json.RawMessage(given)
 		}
 		return name, input, true
@@ -231,11 +232,9 @@ func (m *message) events() []event {
 
 // deltas cuts a block into pieces after each space.
 func (b block) deltas() []map[string]any {
-	kind, key, whole := "text_delta", "text", ""
+	kind, key, whole := "input_json_delta", "partial_json", string(b.Input)
 	if b.Text != nil {
-		whole = *b.Text
-	} else {
-		kind, key, whole = "input_json_delta", "partial_json", string(b.Input)
+		kind, key, whole = "text_delta", "text", *b.Text
 	}
 	var out []map[string]any
 	for part := range strings.SplitAfterSeq(whole, " ") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -152,4 +153,4 @@ func as(contentType string, parts []Part) Reply {
 	}
 }
 
-func join(head []Part, tail ...Part) []Part { return append(head[:len(head):len(head)], tail...) }
+func join(head []Part, tail ...Part) []Part { return append(slices.Clip(head), tail...) }

@@ -75,6 +75,7 @@ func (m *memory) count(_ net.Conn, state http.ConnState) {
 		m.conns.Add(1)
 	case http.StateClosed, http.StateHijacked:
 		m.conns.Done()
+	default: // still the same connection
 	}
 }
 
