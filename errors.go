@@ -40,6 +40,8 @@ var (
 	ErrServiceType = errors.New("wrong type")
 	// ErrUnknownPlugin tells that there is no plugin of that name.
 	ErrUnknownPlugin = errors.New("unknown plugin")
+	// ErrUnknownCommand tells that a plugin has no command of that name.
+	ErrUnknownCommand = errors.New("unknown command")
 	// ErrState tells that a method was called out of order, such as Start a second time.
 	ErrState = errors.New("wrong state")
 	// ErrUnsupported is returned by a Provider for an operation that it does not offer.
