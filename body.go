@@ -10,15 +10,21 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/ccproxy-go/ccproxy/internal/lease"
 )
 
 // firstRead is how much is allocated for a body on its word alone, before any of it is there.
 const firstRead = 512 << 10
 
-// readBody returns the whole request body, decompressed, and closes it. It does not trust a Content-Length.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// readBody returns the whole request body, decompressed, in a buffer on loan. It does not trust a Content-Length.
+func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request) (*lease.Buffer, error) {
+	limit := p.limits.BodyBytes
 	if err := checkContentType(r.Header); err != nil {
 		return nil, err
+	}
+	if r.Body == nil { // a host that makes requests by itself
+		r.Body = http.NoBody
 	}
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
@@ -47,33 +53,29 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	if err != nil {
 		return nil, bodyError(encoding, limit, err)
 	}
-	body, err := readAll(in, size, limit)
-	if err != nil {
+	buf := p.bodies.Get(int(min(max(size, 0), firstRead)) + 1) // one more, so that the end is found without growing
+	if err := readInto(buf, in, limit); err != nil {
 		return nil, bodyError(encoding, limit, err)
 	}
-	return body, nil
+	return buf, nil
 }
 
-// readAll reads to the end, at most limit bytes.
-func readAll(in io.Reader, size, limit int64) ([]byte, error) {
-	if size < 0 {
-		size = 4 << 10
-	}
-	buf := make([]byte, 0, min(size, firstRead)+1) // one more, so that the end is found without growing
+// readInto reads to the end, at most limit bytes.
+func readInto(buf *lease.Buffer, in io.Reader, limit int64) error {
 	for {
-		n, err := in.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if int64(len(buf)) > limit {
-			return nil, &http.MaxBytesError{Limit: limit}
+		n, err := in.Read(buf.B[len(buf.B):cap(buf.B)])
+		buf.B = buf.B[:len(buf.B)+n]
+		if int64(len(buf.B)) > limit {
+			return &http.MaxBytesError{Limit: limit}
 		}
 		if errors.Is(err, io.EOF) {
-			return buf, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+		if len(buf.B) == cap(buf.B) {
+			buf.Grow()
 		}
 	}
 }
@@ -103,12 +105,13 @@ func bodyError(encoding string, limit int64, err error) error {
 // asking, so they are refused even though some tools send them by default.
 func checkContentType(h http.Header) error {
 	value := h.Get("Content-Type")
-	if value == "" || value == "application/json" {
+	several := len(h["Content-Type"]) > 1 // whoever comes next may believe another one of them
+	if !several && (value == "" || value == "application/json") {
 		return nil
 	}
 	media, params, err := mime.ParseMediaType(value)
 	charset := strings.ToLower(params["charset"])
-	if err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")) &&
+	if err == nil && !several && (media == "application/json" || strings.HasSuffix(media, "+json")) &&
 		(charset == "" || charset == "utf-8" || charset == "utf8") {
 		return nil
 	}

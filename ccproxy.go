@@ -12,6 +12,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/lease"
 	"github.com/ccproxy-go/ccproxy/internal/sched"
 	"github.com/ccproxy-go/ccproxy/middleware"
 	"github.com/ccproxy-go/ccproxy/oauth"
@@ -40,6 +41,7 @@ type Proxy struct {
 	formats   adapters.Registry
 	oauth     oauth.Registry
 	tasks     sched.Scheduler
+	bodies    lease.Pool
 	transport http.RoundTripper
 	own       *http.Transport // nil when the application gave one
 
@@ -49,6 +51,7 @@ type Proxy struct {
 	lifecycle sync.Mutex // held by Start and Shutdown
 	state     atomic.Int32
 	live      atomic.Pointer[serving]
+	interrupt atomic.Pointer[context.CancelCauseFunc] // ends a start that is under way
 	flights   flights
 	known     [2]string // members of a request that the proxy reads
 	summary   []middleware.SummaryEntry
@@ -101,10 +104,18 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	p.hooks.SetLogger(o.logger)
 	p.formats.SetLogger(o.logger)
 	p.tasks.Logger = o.logger
+	var errs []error
 	for _, name := range pl.resolution.Order {
-		rec := p.newRecord(pl.plugins[name])
+		rec, err := p.newRecord(pl.plugins[name])
+		if err != nil {
+			errs = append(errs, &PluginError{Plugin: name, Op: "create", Err: err})
+			continue
+		}
 		p.records = append(p.records, rec)
 		p.byName[name] = rec
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	for _, skipped := range pl.resolution.Skipped {
 		p.logger.Debug("plugin not started", "plugin", skipped.Plugin, "reason", skipped.Reason)
@@ -112,13 +123,20 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	return p, nil
 }
 
-func (p *Proxy) newRecord(pl *planned) *record {
+func (p *Proxy) newRecord(pl *planned) (*record, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &record{
 		name: pl.name, manifest: pl.manifest, config: pl.config, state: stateLoaded,
 		ctx: ctx, cancel: cancel, logger: p.logger.With("plugin", pl.name),
 	}
-	r.runtime = pl.factory.CreateRuntime()
+	err := guardCall(func() error {
+		r.runtime = pl.factory.CreateRuntime()
+		return nil
+	})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
 	if r.runtime == nil {
 		r.runtime = manifestOnly{}
 	}
@@ -134,7 +152,7 @@ func (p *Proxy) newRecord(pl *planned) *record {
 		Tracer:     p.options.tracer,
 		Streams:    streaming{p.limits.WriteTimeout},
 	}}
-	return r
+	return r, nil
 }
 
 // provide adds a service of a plugin.

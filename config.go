@@ -3,6 +3,7 @@ package ccproxy
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -193,17 +194,31 @@ func durationHook(_, to reflect.Type, data any) (any, error) {
 	if to != reflect.TypeFor[time.Duration]() {
 		return data, nil
 	}
-	switch v := data.(type) {
-	case string:
-		return time.ParseDuration(v)
-	case int:
-		return time.Duration(v) * time.Second, nil
-	case int64:
-		return time.Duration(v) * time.Second, nil
-	case float64:
-		return time.Duration(v * float64(time.Second)), nil
+	v := reflect.ValueOf(data)
+	switch {
+	case v.Type() == to:
+		return data, nil
+	case v.Kind() == reflect.String:
+		return time.ParseDuration(v.String())
+	case v.CanInt():
+		return seconds(float64(v.Int()))
+	case v.CanUint():
+		return seconds(float64(v.Uint()))
+	case v.CanFloat():
+		return seconds(v.Float())
 	}
 	return data, nil
+}
+
+var errDuration = errors.New("duration is out of range")
+
+// seconds refuses what a Duration cannot hold; a conversion would turn it into any other.
+func seconds(n float64) (time.Duration, error) {
+	const most = float64(math.MaxInt64 / int64(time.Second))
+	if math.IsNaN(n) || n > most || n < -most {
+		return 0, errDuration
+	}
+	return time.Duration(n * float64(time.Second)), nil
 }
 
 // configKey is the key of a field in a table.

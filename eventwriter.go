@@ -24,6 +24,7 @@ type EventWriter struct {
 	control *http.ResponseController
 	ctx     context.Context //nolint:containedctx // of the one request that the writer belongs to
 	timeout time.Duration
+	strict  bool // see streamWriter
 	buf     []byte
 }
 
@@ -37,7 +38,7 @@ func (s streaming) Open(w http.ResponseWriter, r *http.Request) (*EventWriter, e
 	if err := control.Flush(); err != nil {
 		return nil, fmt.Errorf("open event stream: %w", err)
 	}
-	return &EventWriter{w: w, control: control, ctx: r.Context(), timeout: s.timeout}, nil
+	return &EventWriter{w: w, control: control, ctx: r.Context(), timeout: s.timeout, strict: r.ProtoMajor > 1}, nil
 }
 
 func setStreamHeaders(h http.Header) {
@@ -69,7 +70,14 @@ func (e *EventWriter) write() error {
 	if _, err := e.w.Write(e.buf); err != nil {
 		return err
 	}
-	return e.control.Flush()
+	if err := e.control.Flush(); err != nil || !e.strict {
+		return err
+	}
+	err = e.control.SetWriteDeadline(time.Time{})
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 // debugTracer is the default Tracer: one debug line at the end of each piece of work.

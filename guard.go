@@ -80,6 +80,18 @@ func (c *call) wait(ctx context.Context) error {
 	}
 }
 
+// returns reports whether the call returns within the time.
+func (c *call) returns(within time.Duration) bool {
+	t := time.NewTimer(within)
+	defer t.Stop()
+	select {
+	case <-c.done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
 // guardCall runs code of a plugin that is trusted to return.
 func guardCall(fn func() error) error {
 	return begin(fn).wait(context.Background())

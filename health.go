@@ -2,6 +2,8 @@ package ccproxy
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"time"
@@ -53,22 +55,74 @@ func (r *record) health(ctx context.Context) Health {
 	if !ok {
 		return Health{Status: HealthPass}
 	}
+	return r.ask(ctx, checker)
+}
+
+// probe is one health check that may have several askers.
+type probe struct {
+	done   chan struct{}
+	health Health
+}
+
+// ask calls the plugin's health check, unless it is being called: then whoever asks gets that call's answer. So
+// a check that hangs holds one goroutine, however many ask.
+func (r *record) ask(ctx context.Context, checker HealthChecker) Health {
+	r.mu.Lock()
+	pr := r.probe
+	if pr == nil {
+		pr = &probe{done: make(chan struct{})}
+		r.probe = pr
+		go r.check(checker, pr)
+	}
+	r.mu.Unlock()
+	select {
+	case <-pr.done:
+		return pr.health
+	case <-ctx.Done():
+		return Health{Status: HealthFail, Output: "health check: " + context.Cause(ctx).Error()}
+	}
+}
+
+// check runs one health check. It is bounded by the plugin's life, not by that of an asker, who may leave before
+// the others.
+func (r *record) check(checker HealthChecker, pr *probe) {
 	result := make(chan Health, 1)
-	pending, err := guarded(ctx, healthTimeout, func(ctx context.Context) error {
-		result <- checker.HealthCheck(ctx)
+	pending, err := guarded(r.ctx, healthTimeout, func(ctx context.Context) error {
+		h := checker.HealthCheck(ctx)
+		h.Details = marshalled(h.Details)
+		result <- h
 		return nil
 	})
 	if pending != nil {
 		r.abandon("health check", pending, func() {})
 	}
 	if err != nil {
-		return Health{Status: HealthFail, Output: "health check: " + err.Error()}
+		pr.health = Health{Status: HealthFail, Output: "health check: " + err.Error()}
+	} else {
+		pr.health = <-result
 	}
-	h := <-result
-	if h.Status == "" {
-		h.Status = HealthPass
+	if pr.health.Status == "" {
+		pr.health.Status = HealthPass
 	}
-	return h
+	r.mu.Lock()
+	r.probe = nil
+	r.mu.Unlock()
+	close(pr.done)
+}
+
+// marshalled makes JSON of a plugin's details while they are still the plugin's problem: what cannot be
+// marshalled is named, and what the plugin changes later on is not seen.
+func marshalled(details map[string]any) map[string]any {
+	out := make(map[string]any, len(details))
+	for key, v := range details {
+		b, err := json.Marshal(v)
+		if err != nil {
+			out[key] = fmt.Sprintf("a value of type %T", v)
+			continue
+		}
+		out[key] = json.RawMessage(b)
+	}
+	return out
 }
 
 // Statuses returns how every registered plugin is doing, by name.
@@ -95,19 +149,19 @@ func (p *Proxy) statusOf(m Manifest) PluginStatus {
 // details are the flat details of a plugin's health.
 func (p *Proxy) details(m Manifest, r *record, h Health) map[string]any {
 	status := p.statusOf(m)
-	d := map[string]any{"type": m.Kind.String(), "initialized": status.State == stateActive, "state": status.State}
-	if r != nil && m.Kind == KindProvider {
+	active := status.State == stateActive
+	d := make(map[string]any)
+	if m.Kind == KindProvider {
 		maps.Copy(d, map[string]any{
-			"has_adapter": len(r.providers) > 0, "has_detection": false, "has_credentials": false,
+			"has_adapter": r != nil && active && len(r.providers) > 0, "has_detection": false, "has_credentials": false,
 			"cli_version": nil, "cli_path": nil,
 		})
 	}
-	if r != nil && m.Kind == KindAuth {
-		names := []string{}
-		for _, s := range m.OAuthProviders {
-			names = append(names, s.Name)
-		}
-		d["oauth_provider_registered"], d["oauth_provider_names"] = status.State == stateActive, names
+	maps.Copy(d, h.Details) // what follows is not the plugin's to say
+	d["type"], d["initialized"], d["state"] = m.Kind.String(), active, status.State
+	if m.Kind == KindAuth {
+		d["oauth_provider_registered"] = active
+		d["oauth_provider_names"] = namesOf(m.OAuthProviders, func(s OAuthProviderSpec) string { return s.Name })
 	}
 	if status.Reason != nil {
 		d["error"] = status.Reason.Error()
@@ -115,7 +169,6 @@ func (p *Proxy) details(m Manifest, r *record, h Health) map[string]any {
 	if len(status.Abandoned) > 0 {
 		d["abandoned"] = status.Abandoned
 	}
-	maps.Copy(d, h.Details)
 	if h.Output != "" {
 		d["output"] = h.Output
 	}

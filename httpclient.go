@@ -5,9 +5,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/lease"
 )
 
 // newUpstreamTransport is tuned for few hosts with many long streams each. Nothing here bounds how long an
@@ -15,7 +18,7 @@ import (
 func newUpstreamTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            lease.Dialer((&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext),
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxIdleConnsPerHost:    256, // the default of 2 dials anew for nearly every request of a busy host
@@ -69,19 +72,48 @@ func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
 		})
 		return nil, err
 	}
-	emit(&hooks.HTTPResponse{
-		ID: id, Method: req.Method, URL: address, Status: resp.StatusCode,
-		Header: hooks.SnapshotHeader(resp.Header), Duration: time.Since(start),
-	})
+	if t.hooks.Enabled(hooks.EventHTTPResponse) {
+		emit(&hooks.HTTPResponse{
+			ID: id, Method: req.Method, URL: address, Status: resp.StatusCode,
+			Header: hooks.SnapshotHeader(withoutEcho(resp.Header, req.Header)), Duration: time.Since(start),
+		})
+	}
 	return resp, nil
 }
 
-// CloseIdleConnections lets http.Client.CloseIdleConnections reach the base.
-func (t *managedTransport) CloseIdleConnections() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
+// withoutEcho drops the fields of an answer in which an upstream repeats a credential of the request.
+func withoutEcho(answer, request http.Header) http.Header {
+	safe := hooks.SnapshotHeader(request)
+	out := answer
+	for name, values := range request {
+		if !slices.Contains(safe.Values(name), redacted) {
+			continue
+		}
+		for _, v := range values {
+			out = withoutValue(out, v[strings.LastIndexByte(v, ' ')+1:]) // "Bearer x" is repeated as x, too
+		}
 	}
+	return out
 }
+
+// redacted is what a snapshot has in the place of a credential.
+const redacted = "[REDACTED]"
+
+func withoutValue(h http.Header, secret string) http.Header {
+	const shortest = 8 // a shorter word is no secret, and is found by chance
+	holds := func(v string) bool { return len(secret) >= shortest && strings.Contains(v, secret) }
+	for name, values := range h {
+		if slices.ContainsFunc(values, holds) {
+			h = h.Clone()
+			delete(h, name)
+		}
+	}
+	return h
+}
+
+// CloseIdleConnections does nothing: the connections are shared by all plugins, and with the application if it
+// gave the transport, so a plugin that stops has none to close. The proxy closes its own on shutdown.
+func (*managedTransport) CloseIdleConnections() {}
 
 const maxBodySnapshot = 1 << 20
 

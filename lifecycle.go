@@ -8,44 +8,64 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/hooks"
-	"github.com/ccproxy-go/ccproxy/internal/sched"
-	"github.com/ccproxy-go/ccproxy/middleware"
 )
 
 // Start starts the plugins in order and begins to serve. A plugin that fails is rolled back and left out, with
 // all that depends on it; the others start, and /plugins shows the reason. With [WithStrictStart], or when ctx
 // ends, everything is undone and Start fails. A second Start is [ErrState].
 func (p *Proxy) Start(ctx context.Context) error {
-	return p.start(ctx, p.records, true)
+	return p.start(ctx, func(ctx context.Context) (*serving, error) {
+		if err := p.startRecords(ctx, p.records, true); err != nil {
+			return nil, err
+		}
+		return p.assemble(ctx)
+	})
 }
 
 // StartOnly starts the named plugins and what they depend on, for commands that serve no requests: no provider,
-// middleware, route or task of theirs is made, and ServeHTTP goes on answering 503. The plugins must be CLISafe.
+// middleware, route or task of theirs is made, and ServeHTTP goes on answering 503. All of them must be CLISafe.
+// Unlike with [Proxy.Start], a named plugin that does not start is an error, and everything is undone.
 func (p *Proxy) StartOnly(ctx context.Context, names ...string) error {
 	wanted := make(map[string]bool)
 	for _, name := range names {
-		r := p.byName[name]
-		if r == nil {
+		if p.byName[name] == nil {
 			return &PluginError{Plugin: name, Op: "start", Err: p.absent(name)}
-		}
-		if !r.manifest.CLISafe {
-			return &PluginError{Plugin: name, Op: "start", Err: invalid("it is not CLISafe")}
 		}
 		wanted[name] = true
 	}
 	var chosen []*record
 	for _, r := range slices.Backward(p.records) { // in reverse, what is needed comes after what needs it
-		if wanted[r.name] {
-			chosen = append(chosen, r)
-			for _, dep := range p.plan.edges(r.manifest, false) {
-				wanted[dep] = true
-			}
+		if !wanted[r.name] {
+			continue
+		}
+		if !r.manifest.CLISafe {
+			err := invalid("a command may not start it, it is not CLISafe")
+			return &PluginError{Plugin: r.name, Op: "start", Err: err}
+		}
+		chosen = append(chosen, r)
+		for _, dep := range p.plan.edges(r.manifest, false) {
+			wanted[dep] = true
 		}
 	}
 	slices.Reverse(chosen)
-	return p.start(ctx, chosen, false)
+	return p.start(ctx, func(ctx context.Context) (*serving, error) {
+		if err := p.startRecords(ctx, chosen, false); err != nil {
+			return nil, err
+		}
+		return nil, p.allActive(names)
+	})
+}
+
+// allActive joins why those of the plugins that do not run did not start.
+func (p *Proxy) allActive(names []string) error {
+	var errs []error
+	for _, name := range names {
+		if s := p.byName[name].status(); s.State != stateActive {
+			errs = append(errs, &PluginError{Plugin: name, Op: "start", Err: s.Reason})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // absent tells why a plugin is not one of those that run.
@@ -58,42 +78,58 @@ func (p *Proxy) absent(name string) error {
 	return ErrUnknownPlugin
 }
 
-func (p *Proxy) start(ctx context.Context, records []*record, serve bool) error {
+// start runs the start of plugins, and publishes what is to be served, if anything.
+func (p *Proxy) start(ctx context.Context, run func(context.Context) (*serving, error)) error {
 	if !p.state.CompareAndSwap(proxyNew, proxyStarting) {
 		return fmt.Errorf("start: %w: started or shut down before", ErrState)
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.interrupt.Store(&cancel)
 	p.lifecycle.Lock()
 	defer p.lifecycle.Unlock()
-	err := p.startRecords(ctx, records, serve)
-	if err == nil && serve {
-		err = p.publish(ctx)
-	}
+	live, err := run(ctx)
 	if err == nil {
 		err = context.Cause(ctx)
+	}
+	// A Shutdown that took the lock first has stopped everything already.
+	if err == nil && !p.state.CompareAndSwap(proxyStarting, proxyRunning) {
+		err = errInterrupted
 	}
 	if err != nil {
 		p.state.Store(proxyStopped)
 		return errors.Join(err, p.stopAll(context.WithoutCancel(ctx), "start failed"))
 	}
-	p.state.Store(proxyRunning)
-	p.announce()
+	p.live.Store(live)
+	active := p.activeNames()
+	p.logger.InfoContext(ctx, "proxy started", "plugins", active)
+	if live != nil {
+		p.emit("", &hooks.AppReady{Version: Version, Plugins: active})
+	}
 	return nil
 }
+
+var errInterrupted = fmt.Errorf("start: %w: shut down meanwhile", ErrState)
 
 func (p *Proxy) startRecords(ctx context.Context, records []*record, serve bool) error {
 	if !p.settings.Features.ManualFormatAdapters {
 		for _, r := range records {
-			add := func(context.Context) error { return addAdapters(r) }
+			add := func(context.Context) error { return r.addAdapters() }
 			if err := p.step(ctx, r, "format adapters", add); err != nil {
 				return err
 			}
 		}
 	}
 	for _, r := range records {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
 		if err := p.startRecord(ctx, r, serve); err != nil {
 			return err
 		}
 	}
+	// The hooks of all plugins are there, and nothing is served yet.
+	p.emit("", &hooks.AppStartup{Version: Version, Plugins: p.activeNames()})
 	return nil
 }
 
@@ -114,9 +150,9 @@ func (p *Proxy) startRecord(ctx context.Context, r *record, serve bool) error {
 			}
 			return nil
 		}},
-		{"oauth providers", func(context.Context) error { return addOAuth(r) }},
-		{"providers", func(context.Context) error { return addProviders(r, serve) }},
-		{"hooks", func(context.Context) error { return addHooks(r) }},
+		{"oauth providers", func(context.Context) error { return r.addOAuth() }},
+		{"providers", func(context.Context) error { return r.addProviders(serve) }},
+		{"hooks", func(context.Context) error { return r.addHooks() }},
 	}
 	for _, s := range steps {
 		if err := p.step(ctx, r, s.op, s.do); err != nil || !r.is(stateStarting) {
@@ -151,9 +187,9 @@ func (p *Proxy) step(ctx context.Context, r *record, op string, do func(context.
 
 // fail rolls a plugin back, after those that depend on it.
 func (p *Proxy) fail(ctx context.Context, r *record, perr *PluginError, pending *call) {
-	needs := p.plan.dependents(r.name)
+	needs := p.plan.dependents(r.name, func(name string) bool { return p.byName[name].dropped() })
 	for _, d := range slices.Backward(p.records) {
-		if !needs[d.name] || d.is(stateFailed) || d.is(stateSkipped) {
+		if !needs[d.name] || d.dropped() {
 			continue
 		}
 		reason := fmt.Errorf("%w: plugin %q did not start", ErrMissingDependency, r.name)
@@ -163,18 +199,26 @@ func (p *Proxy) fail(ctx context.Context, r *record, perr *PluginError, pending 
 			d.ledger.close()
 			continue
 		}
-		d.set(stateSkipped, reason)
-		p.stopRecord(ctx, d, nil, "dependency failed")
+		p.withdraw(ctx, d, stateSkipped, reason, nil, "dependency failed")
 	}
 	if errors.Is(perr.Err, ErrSkip) {
-		r.set(stateSkipped, perr.Err)
 		p.logger.InfoContext(ctx, "plugin opted out", "plugin", r.name, "reason", perr.Err)
-	} else {
-		r.set(stateFailed, perr)
-		p.logger.ErrorContext(ctx, "plugin failed to start", "plugin", r.name, "op", perr.Op, "error", perr.Err)
-		p.emit(r.name, &hooks.PluginError{Name: r.name, Op: perr.Op, Err: perr.Err.Error()})
+		p.withdraw(ctx, r, stateSkipped, perr.Err, pending, perr.Op)
+		return
 	}
-	p.stopRecord(ctx, r, pending, perr.Op)
+	p.logger.ErrorContext(ctx, "plugin failed to start", "plugin", r.name, "op", perr.Op, "error", perr.Err)
+	p.emit(r.name, &hooks.PluginError{Name: r.name, Op: perr.Op, Err: perr.Err.Error()})
+	p.withdraw(ctx, r, stateFailed, perr, pending, perr.Op)
+}
+
+// withdraw stops a plugin before the proxy runs. Whoever was told that it was loaded is told that it is not.
+func (p *Proxy) withdraw(ctx context.Context, r *record, state string, reason error, pending *call, op string) {
+	loaded := r.is(stateActive)
+	r.set(state, reason)
+	p.stopRecord(ctx, r, pending, op)
+	if loaded {
+		p.emitUnloaded(r, reason.Error())
+	}
 }
 
 func (p *Proxy) stopRecord(ctx context.Context, r *record, pending *call, op string) {
@@ -184,160 +228,73 @@ func (p *Proxy) stopRecord(ctx context.Context, r *record, pending *call, op str
 	}
 }
 
-func addAdapters(r *record) error {
-	for _, s := range r.manifest.FormatAdapters {
-		a, err := s.New(r.pc)
-		if err != nil {
-			return err
-		}
-		reg := adapters.Registration{
-			Pair: s.Pair(), Adapter: a, Priority: s.Priority, Plugin: r.name, Description: s.Description,
-		}
-		if _, err := r.pc.Formats.Register(reg); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func addOAuth(r *record) error {
-	for _, s := range r.manifest.OAuthProviders {
-		provider, err := s.New(r.pc)
-		if err != nil {
-			return err
-		}
-		if _, err := r.pc.OAuth.Register(provider); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func addProviders(r *record, serve bool) error {
-	if !serve {
-		return nil
-	}
-	for _, s := range r.manifest.Providers {
-		provider, err := s.New(r.pc)
-		if err != nil {
-			return err
-		}
-		if provider == nil {
-			return invalid("New of provider %s returned nil", s.name(r.name))
-		}
-		r.providers = append(r.providers, mountedProvider{name: s.name(r.name), spec: s, provider: provider})
-	}
-	return nil
-}
-
-func addHooks(r *record) error {
-	for _, s := range r.manifest.Hooks {
-		h, err := s.New(r.pc)
-		if err != nil {
-			return err
-		}
-		if _, err := r.pc.Hooks.Register(h, s.options(r.name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// publish makes middleware, routes and tasks of the active plugins and puts all in service at once.
-func (p *Proxy) publish(ctx context.Context) error {
+// assemble makes middleware, routes and tasks of the active plugins, and puts together what the proxy serves.
+func (p *Proxy) assemble(ctx context.Context) (*serving, error) {
 	for _, r := range p.records {
 		if !r.is(stateActive) {
 			continue
 		}
-		if err := p.step(ctx, r, "middleware", func(context.Context) error { return addMiddleware(r) }); err != nil {
-			return err
+		steps := []struct {
+			op string
+			do func(context.Context) error
+		}{
+			{"middleware", func(context.Context) error { return r.addMiddleware() }},
+			{"routes", func(context.Context) error { return r.addRoutes() }},
+			{"tasks", func(context.Context) error { return r.addTasks(&p.tasks) }},
 		}
-		if err := p.step(ctx, r, "routes", func(context.Context) error { return addRoutes(r) }); err != nil {
-			return err
+		for _, s := range steps {
+			if err := p.step(ctx, r, s.op, s.do); err != nil {
+				return nil, err
+			}
 		}
-		if err := p.step(ctx, r, "tasks", func(context.Context) error { return p.addTasks(r) }); err != nil {
-			return err
-		}
+	}
+	var live *serving
+	err := guardCall(func() error { // middleware is called here, the application's own too
+		live = p.newServing()
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start: middleware: %w", err)
 	}
 	p.tasks.Start(context.WithoutCancel(ctx))
-	p.live.Store(p.newServing())
-	return nil
+	return live, nil
 }
 
-func addMiddleware(r *record) error {
-	for _, s := range r.manifest.Middleware {
-		fn, err := s.New(r.pc)
-		if err != nil {
-			return err
-		}
-		e := middleware.Entry{Name: s.Name, Source: r.name, Layer: s.Layer, Func: fn}
-		if e.Name == "" {
-			e.Name = r.name
-		}
-		if e.Layer == 0 {
-			e.Layer = middleware.LayerApplication
-		}
-		r.middleware = append(r.middleware, e)
-	}
-	return nil
-}
-
-func addRoutes(r *record) error {
-	for _, s := range r.manifest.Routes {
-		h, err := s.New(r.pc)
-		if err != nil {
-			return err
-		}
-		if h == nil {
-			return invalid("New of route %s returned nil", s.Prefix)
-		}
-		r.handlers = append(r.handlers, h)
-	}
-	return nil
-}
-
-func (p *Proxy) addTasks(r *record) error {
-	for _, s := range r.manifest.Tasks {
-		run, err := s.New(r.pc)
-		if err != nil {
-			return err
-		}
-		remove, err := p.tasks.Add(r.name, sched.Task{
-			Name: s.Name, Interval: s.Interval, Jitter: s.Jitter, Immediate: s.Immediate, Timeout: s.Timeout, Run: run,
-		})
-		if err != nil {
-			return err
-		}
-		r.ledger.add(remove)
-	}
-	return nil
-}
-
-func (p *Proxy) announce() {
+func (p *Proxy) activeNames() []string {
 	var active []string
 	for _, r := range p.records {
 		if r.is(stateActive) {
 			active = append(active, r.name)
 		}
 	}
-	p.logger.Info("proxy started", "plugins", active)
-	p.emit("", &hooks.AppStartup{Version: Version, Plugins: active})
-	p.emit("", &hooks.AppReady{Version: Version, Plugins: active})
+	return active
 }
 
 // Drain takes the proxy out of service: readiness turns off, new requests are answered 503, and Drain returns
 // when the running ones, streams included, have ended. When ctx ends first, its error is returned and they go on.
+// A proxy that does not serve yet cannot be drained: that is [ErrState].
 func (p *Proxy) Drain(ctx context.Context) error {
+	if p.state.Load() < proxyRunning {
+		return fmt.Errorf("drain: %w: not started", ErrState)
+	}
 	p.state.CompareAndSwap(proxyRunning, proxyDraining)
 	return p.flights.drain(ctx)
 }
 
 // Shutdown drains, cancels the requests that ctx did not leave enough time for, and stops the plugins in the
 // reverse order of their start, each within Limits.PluginStop. Its error joins all that went wrong. Called before
-// Start, it releases what Build took; called again, it does nothing.
+// Start, it releases what Build took; called while the proxy starts, it ends the start; called again, it does
+// nothing.
 func (p *Proxy) Shutdown(ctx context.Context) error {
-	drainErr := p.Drain(ctx)
-	p.flights.cancelAll()
+	if interrupt := p.interrupt.Load(); interrupt != nil {
+		(*interrupt)(errInterrupted)
+	}
+	p.state.CompareAndSwap(proxyRunning, proxyDraining)
+	drainErr := p.flights.drain(ctx)
+	if drainErr != nil {
+		p.flights.cancelAll()
+		p.awaitCancelled(ctx)
+	}
 	p.lifecycle.Lock()
 	defer p.lifecycle.Unlock()
 	if p.state.Swap(proxyStopped) == proxyStopped {
@@ -349,10 +306,19 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	return errors.Join(drainErr, p.stopAll(context.WithoutCancel(ctx), "shutdown"))
 }
 
+// awaitCancelled gives requests that were cancelled a moment to return, so that no plugin is stopped under them.
+func (p *Proxy) awaitCancelled(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelledLeaveWithin)
+	defer cancel()
+	_ = p.flights.drain(ctx) // who ignores its context is left behind
+}
+
+const cancelledLeaveWithin = time.Second
+
 // stopAll stops whatever was started, in reverse. Each part has its own limit, so ctx carries none.
 func (p *Proxy) stopAll(ctx context.Context, reason string) error {
 	p.live.Store(nil)
-	p.emit("", &hooks.AppShutdown{Version: Version, Reason: reason})
+	p.emit("", &hooks.AppShutdown{Version: Version, Plugins: p.activeNames(), Reason: reason})
 	var errs []error
 	bounded := func(limit time.Duration, fn func(context.Context) error) {
 		ctx, cancel := context.WithTimeout(ctx, limit)
@@ -362,8 +328,13 @@ func (p *Proxy) stopAll(ctx context.Context, reason string) error {
 		}
 	}
 	bounded(p.limits.PluginStop, p.tasks.Stop)
-	_ = p.flushHooks(ctx) // what is left is delivered or counted when the registry closes
+	// One limit for all flushes: a hook that hangs costs it once, not once for each plugin.
+	flushCtx, cancel := context.WithTimeout(ctx, p.limits.PluginStop)
+	defer cancel()
 	for _, r := range slices.Backward(p.records) {
+		if r.is(stateActive) {
+			_ = p.hooks.Flush(flushCtx) // what is left is delivered or counted when the registry closes
+		}
 		if err := p.retire(ctx, r, reason); err != nil {
 			errs = append(errs, &PluginError{Plugin: r.name, Op: "shutdown", Err: err})
 		}
@@ -373,12 +344,6 @@ func (p *Proxy) stopAll(ctx context.Context, reason string) error {
 		p.own.CloseIdleConnections()
 	}
 	return errors.Join(errs...)
-}
-
-func (p *Proxy) flushHooks(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, p.limits.PluginStop)
-	defer cancel()
-	return p.hooks.Flush(ctx)
 }
 
 // retire stops one plugin that is loaded or active.
@@ -394,10 +359,14 @@ func (p *Proxy) retire(ctx context.Context, r *record, reason string) error {
 	}
 	r.set(stateStopped, nil)
 	err := r.stop(ctx, p.limits.PluginStop, nil, "shutdown")
+	p.emitUnloaded(r, reason)
+	return err
+}
+
+func (p *Proxy) emitUnloaded(r *record, reason string) {
 	p.emit(r.name, &hooks.PluginUnloaded{
 		Name: r.name, Version: r.manifest.version(), Kind: r.manifest.Kind.String(), Reason: reason,
 	})
-	return err
 }
 
 // ServeHTTP answers a request whose path starts at the proxy's own root; see [Proxy.Mount] for other paths.

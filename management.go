@@ -20,6 +20,7 @@ func (p *Proxy) coreEndpoints() []mountedEndpoint {
 	add("GET", "/health", "Health of the proxy and its plugins", AuthPublic, p.serveHealth)
 	add("GET", "/health/live", "Liveness", AuthPublic, p.serveLive)
 	add("GET", "/health/ready", "Readiness", AuthPublic, p.serveReady)
+	add("GET", "/openapi.json", "Describe all of this", AuthDefault, p.serveOpenAPI)
 	if !p.settings.DisablePlugins {
 		add("GET", "/plugins", "List the plugins", AuthDefault, p.servePlugins)
 		add("GET", "/plugins/status", "Status of the plugins", AuthDefault, p.servePluginsStatus)

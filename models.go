@@ -90,9 +90,10 @@ func modelPage(models []Model, r *http.Request) (page []Model, more bool, err er
 	if id := q.Get("after_id"); id != "" {
 		models = models[index(id)+1:]
 	}
+	backward := false
 	if id := q.Get("before_id"); id != "" {
 		if i := index(id); i >= 0 {
-			models = models[:i]
+			models, backward = models[:i], true
 		}
 	}
 	if s := q.Get("limit"); s != "" {
@@ -100,7 +101,11 @@ func modelPage(models []Model, r *http.Request) (page []Model, more bool, err er
 		if err != nil || n < 1 || n > 1000 {
 			return nil, false, badRequest("limit", "limit: must be a number from 1 to 1000")
 		}
-		if n < len(models) {
+		switch {
+		case n >= len(models):
+		case backward: // the page is the one that ends before the id
+			return models[len(models)-n:], true, nil
+		default:
 			return models[:n], true, nil
 		}
 	}

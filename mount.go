@@ -20,18 +20,19 @@ func mounted(prefix string, next http.Handler) http.Handler {
 		return next
 	}
 	escaped := (&url.URL{Path: prefix}).EscapedPath()
+	depth := strings.Count(prefix, "/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, ok := cutSegments(r.URL.Path, prefix)
 		raw, rawOK := "", true
 		if ok && r.URL.RawPath != "" {
-			raw, rawOK = cutSegments(r.URL.RawPath, escaped)
+			raw, rawOK = cutEscaped(r.URL.RawPath, prefix, depth)
 		}
 		if !ok || !rawOK {
 			writeError(w, r, "", &Error{Status: http.StatusNotFound, Message: "no such path"})
 			return
 		}
 		base, _ := r.Context().Value(mountKey{}).(string)
-		r2 := r.WithContext(context.WithValue(r.Context(), mountKey{}, base+prefix))
+		r2 := r.WithContext(context.WithValue(r.Context(), mountKey{}, base+escaped))
 		u := *r.URL
 		u.Path, u.RawPath = path, raw
 		r2.URL = &u
@@ -53,13 +54,34 @@ func cutSegments(path, prefix string) (string, bool) {
 	return rest, true
 }
 
+// cutEscaped removes as many leading segments of an escaped path as prefix has, if they say the same: clients differ
+// in what they escape, and how.
+func cutEscaped(raw, prefix string, depth int) (string, bool) {
+	end := len(raw)
+	for i, seen := 0, -1; i < len(raw); i++ {
+		if raw[i] != '/' {
+			continue
+		}
+		if seen++; seen == depth {
+			end = i
+			break
+		}
+	}
+	plain, err := url.PathUnescape(raw[:end])
+	if err != nil || plain != prefix || strings.Count(raw[:end], "/") != depth {
+		return "", false
+	}
+	if end == len(raw) {
+		return "/", true
+	}
+	return raw[end:], true
+}
+
 // URLFor returns an address of the proxy that is right for the client of r: below the public URL if there is one,
 // else a path below the mount prefix. path starts at the proxy's root, such as "/plugins". A prefix that the host
 // stripped by itself, as http.StripPrefix does, is found too.
 func (p *Proxy) URLFor(r *http.Request, path string) string {
-	if !strings.HasPrefix(path, "/") {
-		path = "/" + path
-	}
+	path = "/" + strings.TrimLeft(path, `/\`) // "//evil.example" would be another host's address
 	if p.options.publicURL != "" {
 		return p.options.publicURL + path
 	}
@@ -87,6 +109,10 @@ func plainBase(base string) bool {
 	if base == "" {
 		return true
 	}
+	plain, err := url.PathUnescape(base)
+	if err != nil || strings.Count(plain, "/") != strings.Count(base, "/") {
+		return false
+	}
 	return strings.HasPrefix(base, "/") && !strings.HasSuffix(base, "/") &&
-		!strings.Contains(base, "//") && !strings.ContainsAny(base, "\\%")
+		!strings.Contains(base, "//") && !strings.ContainsAny(plain, "\\\x00\r\n")
 }

@@ -2,6 +2,7 @@ package ccproxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -56,7 +57,15 @@ func WithTransport(rt http.RoundTripper) Option {
 
 // WithMiddleware wraps all that the proxy serves, outside of its own middleware, the first outermost.
 func WithMiddleware(m ...middleware.Func) Option {
-	return optionFunc(func(o *options) { o.middleware = append(o.middleware, m...) })
+	return optionFunc(func(o *options) {
+		for _, fn := range m {
+			if fn == nil {
+				o.err = errors.Join(o.err, fmt.Errorf("WithMiddleware: nil middleware: %w", ErrConfig))
+				return
+			}
+		}
+		o.middleware = append(o.middleware, m...)
+	})
 }
 
 // WithPublicURL sets the address under which clients reach the proxy, such as "https://example.com/llm". It is
@@ -64,8 +73,9 @@ func WithMiddleware(m ...middleware.Func) Option {
 func WithPublicURL(address string) Option {
 	return optionFunc(func(o *options) {
 		u, err := url.Parse(address)
-		if err != nil || !absoluteHTTP(u) || u.RawQuery != "" || u.Fragment != "" {
-			o.err = fmt.Errorf("WithPublicURL: must be an absolute http or https URL without query: %w", ErrConfig)
+		if err != nil || !absoluteHTTP(u) || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			o.err = errors.Join(o.err, fmt.Errorf(
+				"WithPublicURL: must be an absolute http or https URL without user and query: %w", ErrConfig))
 			return
 		}
 		o.publicURL = trimSlash(address)
@@ -82,7 +92,8 @@ func WithPluginConfig[C any](plugin string, c C) Option {
 		if o.configs == nil {
 			o.configs = make(map[string]any)
 		}
-		o.configs[plugin] = &c
+		own := c // an option may be given to several Builds
+		o.configs[plugin] = &own
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/lease"
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
@@ -29,14 +30,21 @@ type pipeline struct {
 func (p *pipeline) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ex := exchangeFrom(r.Context())
 	ex.format, ex.provider = p.format, p.name
-	call, err := p.receive(w, r, ex)
+	body, err := p.proxy.readBody(w, r)
+	if err != nil {
+		ex.announce()
+		ex.fail(w, cause(r.Context(), err))
+		return
+	}
+	defer body.Release()
+	call, err := p.receive(r, ex, body.B)
 	ex.call = call
 	ex.announce()
 	if err != nil {
 		ex.fail(w, err)
 		return
 	}
-	p.answer(r.Context(), w, ex, call)
+	p.answer(lease.With(r.Context(), body), w, ex, call)
 }
 
 func (p *pipeline) answer(ctx context.Context, w http.ResponseWriter, ex *exchange, call *Call) {
@@ -62,6 +70,7 @@ func (p *pipeline) answer(ctx context.Context, w http.ResponseWriter, ex *exchan
 func (ex *exchange) fail(w http.ResponseWriter, err error) {
 	ex.failure = err
 	if errors.Is(err, errClientGone) {
+		w.WriteHeader(statusClientGone) // without it a host's log would show a success
 		return
 	}
 	e := asError(err)
@@ -74,18 +83,19 @@ func cause(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	if c := context.Cause(ctx); errors.Is(c, ErrDraining) {
+	switch c := context.Cause(ctx); {
+	case errors.Is(c, ErrDraining):
 		return c
+	case errors.Is(c, context.DeadlineExceeded) && ctx.Value(inProcessKey{}) == nil:
+		// It is the host's deadline, not the caller's own: the client is still there to be told.
+		msg := "the request took longer than the server allows"
+		return &Error{Status: http.StatusGatewayTimeout, Message: msg, Err: c}
 	}
 	return errClientGone
 }
 
-// receive reads a request into a call.
-func (p *pipeline) receive(w http.ResponseWriter, r *http.Request, ex *exchange) (*Call, error) {
-	body, err := readBody(w, r, p.proxy.limits.BodyBytes)
-	if err != nil {
-		return nil, cause(r.Context(), err)
-	}
+// receive makes a call of a request.
+func (p *pipeline) receive(r *http.Request, ex *exchange, body []byte) (*Call, error) {
 	ex.bodySize = int64(len(body))
 	var doc rawjson.Doc
 	if err := doc.Scan(body, rawjson.Options{MaxDepth: p.proxy.limits.JSONDepth, Known: p.proxy.known[:]}); err != nil {

@@ -61,7 +61,8 @@ type Call struct {
 	Stream bool
 	// Session identifies a conversation as far as the client tells; may be empty.
 	Session string
-	// Body is the request. With equal formats these are the client's own bytes.
+	// Body is the request. With equal formats these are the client's own bytes. They are used again for other
+	// requests when the answer has ended: a provider that keeps any of them longer keeps a copy.
 	Body []byte
 	// Header holds the client's headers without credentials, cookies and hop-by-hop headers. What of it goes
 	// upstream is the provider's choice.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/internal/sched"
 	"github.com/ccproxy-go/ccproxy/middleware"
 )
 
@@ -50,6 +52,7 @@ type record struct {
 	workers   int
 	idle      chan struct{} // closed when the last worker of a stopping plugin ends
 	shutdown  bool          // Shutdown was called
+	probe     *probe        // the health check that is being made
 }
 
 type mountedProvider struct {
@@ -179,7 +182,7 @@ func (r *record) join(ctx context.Context) error {
 func (r *record) stop(ctx context.Context, limit time.Duration, pending *call, op string) error {
 	r.cancel()
 	r.ledger.close()
-	if pending != nil {
+	if pending != nil && !pending.returns(graceAfterDeadline) { // it may have waited for the plugin's context
 		r.abandon(op, pending, func() {
 			// The goroutine of the late call is the last one of the plugin: it may take what it needs.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
@@ -220,4 +223,136 @@ func (r *record) shutdownOnce(ctx context.Context) error {
 		return nil
 	}
 	return r.runtime.Shutdown(ctx)
+}
+
+// dropped tells whether the plugin failed or was left out while the proxy started.
+func (r *record) dropped() bool { return r.is(stateFailed) || r.is(stateSkipped) }
+
+// made is what New of one of the plugin's specs returns. A plugin that was given up meanwhile makes nothing more:
+// its late call would otherwise go on with the next spec.
+func made[T any](r *record, create func(*PluginContext) (T, error)) (T, error) {
+	v, err := create(r.pc)
+	if err == nil && r.ledger.isClosed() {
+		err = fmt.Errorf("plugin was stopped: %w", ErrState)
+	}
+	return v, err
+}
+
+func (r *record) addAdapters() error {
+	for _, s := range r.manifest.FormatAdapters {
+		a, err := made(r, s.New)
+		if err != nil {
+			return err
+		}
+		reg := adapters.Registration{
+			Pair: s.Pair(), Adapter: a, Priority: s.Priority, Plugin: r.name, Description: s.Description,
+		}
+		if _, err := r.pc.Formats.Register(reg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *record) addOAuth() error {
+	for _, s := range r.manifest.OAuthProviders {
+		provider, err := made(r, s.New)
+		if err != nil {
+			return err
+		}
+		if _, err := r.pc.OAuth.Register(provider); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *record) addProviders(serve bool) error {
+	if !serve {
+		return nil
+	}
+	for _, s := range r.manifest.Providers {
+		provider, err := made(r, s.New)
+		if err != nil {
+			return err
+		}
+		if provider == nil {
+			return invalid("New of provider %s returned nil", s.name(r.name))
+		}
+		r.providers = append(r.providers, mountedProvider{name: s.name(r.name), spec: s, provider: provider})
+	}
+	return nil
+}
+
+func (r *record) addHooks() error {
+	for _, s := range r.manifest.Hooks {
+		h, err := made(r, s.New)
+		if err != nil {
+			return err
+		}
+		if _, err := r.pc.Hooks.Register(h, s.options(r.name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *record) addMiddleware() error {
+	for _, s := range r.manifest.Middleware {
+		fn, err := made(r, s.New)
+		if err != nil {
+			return err
+		}
+		if fn == nil || !wraps(fn) {
+			return invalid("middleware %s is nil, or makes nil of a handler", s.Name)
+		}
+		e := middleware.Entry{Name: s.Name, Source: r.name, Layer: s.Layer, Func: fn}
+		if e.Name == "" {
+			e.Name = r.name
+		}
+		if e.Layer == 0 {
+			e.Layer = middleware.LayerApplication
+		}
+		r.middleware = append(r.middleware, e)
+	}
+	return nil
+}
+
+// wraps tries middleware while its panic is still that of its plugin alone.
+func wraps(fn middleware.Func) bool { return fn(http.NotFoundHandler()) != nil }
+
+func (r *record) addRoutes() error {
+	for _, s := range r.manifest.Routes {
+		for _, fn := range s.Middleware {
+			if fn == nil || !wraps(fn) {
+				return invalid("middleware of route %s is nil, or makes nil of a handler", s.Prefix)
+			}
+		}
+		h, err := made(r, s.New)
+		if err != nil {
+			return err
+		}
+		if h == nil {
+			return invalid("New of route %s returned nil", s.Prefix)
+		}
+		r.handlers = append(r.handlers, h)
+	}
+	return nil
+}
+
+func (r *record) addTasks(tasks *sched.Scheduler) error {
+	for _, s := range r.manifest.Tasks {
+		run, err := made(r, s.New)
+		if err != nil {
+			return err
+		}
+		remove, err := tasks.Add(r.name, sched.Task{
+			Name: s.Name, Interval: s.Interval, Jitter: s.Jitter, Immediate: s.Immediate, Timeout: s.Timeout, Run: run,
+		})
+		if err != nil {
+			return err
+		}
+		r.ledger.add(remove)
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package ccproxy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -8,10 +9,12 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/lease"
 )
 
 // relay brings one answer to the client.
@@ -24,6 +27,7 @@ type relay struct {
 	client adapters.Format // what the client speaks
 	from   adapters.Format // what the answer is in
 
+	buf       *lease.Buffer // of an answer that is not a stream
 	out       streamWriter
 	committed bool // the client has been sent a status
 	begun     time.Time
@@ -42,9 +46,12 @@ func (t *relay) run(ctx context.Context) error {
 	case t.ans.Status >= 300 && t.ans.Status < 400:
 		msg := fmt.Sprintf("the provider answered with a redirect (%d)", t.ans.Status)
 		return &Error{Status: http.StatusBadGateway, Message: msg}
+	case t.ans.Status < 200:
+		msg := fmt.Sprintf("the provider answered with status %d", t.ans.Status)
+		return &Error{Status: http.StatusBadGateway, Message: msg}
 	case t.ans.Status >= 400:
 		return t.relayError(ctx)
-	case t.ans.streams():
+	case t.ans.streams() || t.call.Stream && t.startsEvents():
 		return t.relayStream(ctx)
 	default:
 		return t.relayBody(ctx)
@@ -79,10 +86,13 @@ func (t *relay) fail(err error) {
 // answer. Only an answer larger than the limit is passed on while it arrives.
 func (t *relay) relayBody(ctx context.Context) error {
 	body, whole, err := t.readAnswer()
+	defer t.release()
 	if err != nil {
 		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer broke off", Err: err}
 	}
-	h := t.w.Header()
+	if !looksLikeJSON(body) || whole && !bytes.HasSuffix(bytes.TrimRight(body, " \t\r\n"), []byte("}")) {
+		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer is not a JSON object"}
+	}
 	if !whole {
 		return t.passOn(body)
 	}
@@ -90,16 +100,42 @@ func (t *relay) relayBody(ctx context.Context) error {
 		if body, err = t.convertResponse(ctx, body); err != nil {
 			return err
 		}
-		copyAnswerHeader(h, t.ans.Header)
-		h.Set("Content-Type", "application/json")
-	} else {
-		copyAnswerHeader(h, t.ans.Header)
 	}
+	t.setBodyHeader()
 	if t.tap {
 		t.ex.usage = usageOf(t.client, body, nil)
 	}
 	t.send(body)
 	return nil
+}
+
+// release gives the answer's buffer back, unless an adapter has seen it.
+func (t *relay) release() {
+	if t.from == t.client {
+		t.buf.Claim()
+	}
+	t.buf.Release()
+}
+
+// startsEvents tells a stream whose content type is that of a body.
+func (t *relay) startsEvents() bool {
+	in := bufio.NewReader(t.ans.Body)
+	t.ans.Body = struct {
+		io.Reader
+		io.Closer
+	}{in, t.ans.Body}
+	first, err := in.Peek(1)
+	return err == nil && !bytes.ContainsAny(first, "{ \t\r\n")
+}
+
+// setBodyHeader sets the headers of an answer that is an object in JSON, whatever the provider calls it: as HTML it
+// would be a page from the host's own address.
+func (t *relay) setBodyHeader() {
+	h := t.w.Header()
+	copyAnswerHeader(h, t.ans.Header)
+	if t.from != t.client || !strings.HasPrefix(h.Get("Content-Type"), "application/json") {
+		h.Set("Content-Type", "application/json")
+	}
 }
 
 // send writes a whole answer.
@@ -119,8 +155,10 @@ func (t *relay) readAnswer() (body []byte, whole bool, err error) {
 	if n, err := strconv.ParseInt(t.ans.Header.Get("Content-Length"), 10, 64); err == nil {
 		size = n
 	}
+	t.buf = t.proxy.bodies.Get(int(min(max(size, 0), firstRead)) + 1)
 	// A reader that stops one byte late tells an answer of exactly the limit from a larger one.
-	body, err = readAll(io.LimitReader(t.ans.Body, limit+1), size, limit+1)
+	err = readInto(t.buf, io.LimitReader(t.ans.Body, limit+1), limit+1)
+	body = t.buf.B
 	if int64(len(body)) > limit {
 		return body, false, err
 	}
@@ -135,7 +173,7 @@ func (t *relay) passOn(body []byte) error {
 	if t.from != t.client {
 		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer is too large to convert"}
 	}
-	copyAnswerHeader(t.w.Header(), t.ans.Header)
+	t.setBodyHeader()
 	t.committed = true
 	t.w.WriteHeader(t.ans.Status)
 	if _, err := t.w.Write(body); err != nil {
@@ -152,6 +190,9 @@ func (t *relay) relayError(ctx context.Context) error {
 	if t.ans.Body != nil {
 		var err error
 		if body, err = io.ReadAll(io.LimitReader(t.ans.Body, maxErrorBody)); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
 			t.ex.failure = err // the status is there; what the body said is not
 			body = nil
 		}

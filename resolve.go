@@ -54,15 +54,15 @@ func (r *Registry) plan(s Settings, o options) (*plan, error) {
 	checker := newConfigChecker()
 	var errs []error
 	var names []string
-	for _, f := range r.sorted() {
-		pl := &planned{name: f.Manifest().Name, factory: f, manifest: f.Manifest().clone()}
+	for _, reg := range r.sorted() {
+		pl := &planned{name: reg.manifest.Name, factory: reg.factory, manifest: reg.manifest.clone()}
 		names = append(names, pl.name)
 		reason, err := s.disabled(pl.manifest)
 		if err != nil {
 			errs = append(errs, err)
 		} else if reason != nil {
 			p.skip(pl.name, reason)
-		} else if err := pl.configure(checker, s, o); err != nil {
+		} else if err := guardCall(func() error { return pl.configure(checker, s, o) }); err != nil {
 			errs = append(errs, &PluginError{Plugin: pl.name, Op: "configure", Err: err})
 		} else {
 			p.plugins[pl.name] = pl
@@ -147,7 +147,7 @@ func (pl *planned) configure(c configChecker, s Settings, o options) error {
 	}
 	before := pl.manifest
 	m := pl.manifest.clone()
-	if err := guardCall(func() error { return m.Configure(cfg, &m) }); err != nil {
+	if err := m.Configure(cfg, &m); err != nil {
 		return fmt.Errorf("plugins.%s: %w", pl.name, err)
 	}
 	if m.Name != before.Name || m.Kind != before.Kind || !slices.Equal(m.Dependencies, before.Dependencies) ||
@@ -172,8 +172,12 @@ func (p *plan) resolve() {
 			p.resolution.Order = order
 			break
 		}
+		reasons := make(map[string]error, len(cycle))
 		for _, name := range cycle {
-			p.skip(name, fmt.Errorf("%w: %v", ErrCycle, cycle))
+			reasons[name] = fmt.Errorf("%w: %s", ErrCycle, strings.Join(p.circle(name), ", "))
+		}
+		for _, name := range cycle {
+			p.skip(name, reasons[name])
 		}
 	}
 	slices.SortFunc(p.resolution.Skipped, func(a, b Skipped) int { return strings.Compare(a.Plugin, b.Plugin) })
@@ -258,67 +262,79 @@ func (p *plan) edges(m Manifest, optional bool) []string {
 	return deps
 }
 
-// order is Kahn's algorithm, taking the first by name of those that are ready. When only a circle is left, it
-// goes on without optional edges; what remains then depends on itself.
+// order is Kahn's algorithm, taking the first by name of those that are ready. When none is, a circle that
+// optional edges close is entered without them; if there is no such circle, cycle are those that depend on
+// themselves.
 func (p *plan) order() (order, cycle []string) {
 	left := slices.Sorted(maps.Keys(p.plugins))
 	done := make(map[string]bool)
-	ready := func(optional bool) string {
-		for _, name := range left {
-			needs := p.edges(p.plugins[name].manifest, optional)
-			if !slices.ContainsFunc(needs, func(d string) bool { return !done[d] }) {
-				return name
-			}
-		}
-		return ""
+	waits := func(name string, optional bool) bool {
+		return slices.ContainsFunc(p.edges(p.plugins[name].manifest, optional), func(d string) bool { return !done[d] })
 	}
 	for len(left) > 0 {
-		next := ready(true)
-		if next == "" {
-			next = ready(false)
+		i := slices.IndexFunc(left, func(name string) bool { return !waits(name, true) })
+		if i < 0 {
+			i = slices.IndexFunc(left, func(name string) bool { return !waits(name, false) && p.closed(name, done) })
 		}
-		if next == "" {
-			return nil, p.inCycle(left)
+		if i < 0 {
+			return nil, slices.DeleteFunc(left, func(name string) bool { return !p.reach(name, false)[name] })
 		}
-		done[next] = true
-		order = append(order, next)
-		left = slices.DeleteFunc(left, func(n string) bool { return n == next })
+		done[left[i]] = true
+		order = append(order, left[i])
+		left = slices.Delete(left, i, i+1)
 	}
 	return order, nil
 }
 
-// inCycle returns those of the plugins that depend on themselves through others.
-func (p *plan) inCycle(left []string) []string {
-	var cycle []string
-	for _, start := range left {
-		seen := make(map[string]bool)
-		stack := p.edges(p.plugins[start].manifest, false)
-		for len(stack) > 0 && !seen[start] {
-			n := stack[len(stack)-1]
-			stack = stack[:len(stack)-1]
-			if !seen[n] {
-				seen[n] = true
-				stack = append(stack, p.edges(p.plugins[n].manifest, false)...)
-			}
-		}
-		if seen[start] {
-			cycle = append(cycle, start)
+// reach returns the plugins that must start before the named one, through others too.
+func (p *plan) reach(name string, optional bool) map[string]bool {
+	seen := make(map[string]bool)
+	stack := p.edges(p.plugins[name].manifest, optional)
+	for len(stack) > 0 {
+		n := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if !seen[n] {
+			seen[n] = true
+			stack = append(stack, p.edges(p.plugins[n].manifest, optional)...)
 		}
 	}
-	return cycle
+	return seen
 }
 
-// dependents returns the plugins that cannot run without the named one, directly or through others.
-func (p *plan) dependents(name string) map[string]bool {
+// closed tells whether the plugin is in a circle that waits for nothing outside of it: breaking any other one
+// would start a plugin before something that could have come first.
+func (p *plan) closed(name string, done map[string]bool) bool {
+	for other := range p.reach(name, true) {
+		if !done[other] && !p.reach(other, true)[name] {
+			return false
+		}
+	}
+	return true
+}
+
+// circle returns the plugins that need the named one and that it needs, itself included, by name.
+func (p *plan) circle(name string) []string {
+	var members []string
+	for _, other := range slices.Sorted(maps.Keys(p.reach(name, false))) {
+		if p.reach(other, false)[name] {
+			members = append(members, other)
+		}
+	}
+	return members
+}
+
+// dependents returns the plugins that cannot run without the named one, directly or through others. gone tells
+// which plugins have dropped out before.
+func (p *plan) dependents(name string, gone func(string) bool) map[string]bool {
 	out := make(map[string]bool)
+	left := func(n string) bool { return n == name || out[n] || gone(n) }
 	for changed := true; changed; {
 		changed = false
 		for other, pl := range p.plugins {
 			if out[other] || other == name {
 				continue
 			}
-			needs := p.edges(pl.manifest, false)
-			if slices.ContainsFunc(needs, func(d string) bool { return d == name || out[d] }) {
+			if slices.ContainsFunc(p.edges(pl.manifest, false), left) || p.lacksPair(pl.manifest, left) {
 				out[other] = true
 				changed = true
 			}
@@ -327,9 +343,27 @@ func (p *plan) dependents(name string) map[string]bool {
 	return out
 }
 
+// lacksPair tells whether a format pair that the plugin requires has no adapter but those of plugins that left.
+func (p *plan) lacksPair(m Manifest, left func(string) bool) bool {
+	return slices.ContainsFunc(m.RequiresFormatAdapters, func(pair adapters.FormatPair) bool {
+		for name, pl := range p.plugins {
+			offers := func(a FormatAdapterSpec) bool { return a.Pair() == pair }
+			if !left(name) && slices.ContainsFunc(pl.manifest.FormatAdapters, offers) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // checkRoutes finds prefixes that two plugins, or a plugin and the proxy itself, claim.
 func (p *plan) checkRoutes() error {
-	owners := map[string]string{"/": "core", "/health": "core", "/plugins": "core", "/v1": "core", "/oauth": "core"}
+	owners := make(map[string]string)
+	for _, own := range [...]string{
+		"/", "/health", "/health/live", "/health/ready", "/plugins", "/plugins/status", "/v1", "/oauth",
+	} {
+		owners[own] = "core"
+	}
 	var errs []error
 	claim := func(prefix, plugin string) {
 		if other, taken := owners[prefix]; taken {

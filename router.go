@@ -215,10 +215,10 @@ func (n *notFound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ex := exchangeFrom(r.Context())
 	allowed := n.allowed(r)
 	switch {
+	case isUpgrade(r): // also where there is no route: a client that falls back asks there again, and gets its 404
+		upgradeRequired(w, ex)
 	case len(allowed) == 0:
 		ex.fail(w, &Error{Status: http.StatusNotFound, Param: "path", Message: "path: there is no such endpoint"})
-	case isUpgrade(r):
-		upgradeRequired(w, ex)
 	default:
 		ex.fail(w, &Error{
 			Status: http.StatusMethodNotAllowed, Param: "method",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -125,8 +126,43 @@ func cloneValue(v any) any {
 		}
 		return c
 	default:
+		return cloneOther(v)
+	}
+}
+
+// cloneOther copies maps and slices of whatever type an application puts into a table.
+func cloneOther(v any) any {
+	in := reflect.ValueOf(v)
+	switch in.Kind() {
+	case reflect.Map:
+		if in.IsNil() {
+			return v
+		}
+		out := reflect.MakeMapWithSize(in.Type(), in.Len())
+		for it := in.MapRange(); it.Next(); {
+			out.SetMapIndex(it.Key(), cloneReflected(it.Value()))
+		}
+		return out.Interface()
+	case reflect.Slice:
+		if in.IsNil() {
+			return v
+		}
+		out := reflect.MakeSlice(in.Type(), in.Len(), in.Len())
+		for i := range in.Len() {
+			out.Index(i).Set(cloneReflected(in.Index(i)))
+		}
+		return out.Interface()
+	default:
 		return v
 	}
+}
+
+func cloneReflected(v reflect.Value) reflect.Value {
+	c := reflect.ValueOf(cloneValue(v.Interface()))
+	if !c.IsValid() {
+		return reflect.Zero(v.Type()) // a nil in a map or slice of interfaces
+	}
+	return c
 }
 
 // String shows the settings without any value of a plugin's table, since those may be secret.

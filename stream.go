@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
@@ -19,7 +20,10 @@ var errStreamCut = errors.New("stream ended without its terminal event")
 
 // relayStream relays a stream event by event on the handler's goroutine.
 func (t *relay) relayStream(ctx context.Context) error {
-	t.out = streamWriter{w: t.w, control: http.NewResponseController(t.w), timeout: t.proxy.limits.WriteTimeout}
+	t.out = streamWriter{
+		w: t.w, control: http.NewResponseController(t.w), timeout: t.proxy.limits.WriteTimeout,
+		strict: t.ex.r.ProtoMajor > 1,
+	}
 	if t.ex.enabled(hooks.EventProviderStreamStart) {
 		t.ex.emit(&hooks.ProviderStreamStart{
 			Endpoint: t.call.Endpoint, Model: t.call.Model, Header: hooks.SnapshotHeader(t.ans.Header),
@@ -34,7 +38,11 @@ func (t *relay) relayStream(ctx context.Context) error {
 	if err == nil && !t.complete {
 		err = &Error{Status: http.StatusBadGateway, Message: "the provider's stream broke off", Err: errStreamCut}
 	}
-	t.endStream(cause(ctx, err))
+	ended := err
+	if err != nil {
+		ended = cause(ctx, err)
+	}
+	t.endStream(ended)
 	return err
 }
 
@@ -154,6 +162,8 @@ func (t *relay) event(typ string, data, raw []byte, hasData bool) error {
 	if isError && !t.committed {
 		if e := firstError(t.client, data); e != nil {
 			t.complete = true
+			e.Header = make(http.Header, len(t.ans.Header))
+			copyAnswerHeader(e.Header, t.ans.Header) // ids and hints of when to try again
 			return e
 		}
 	}
@@ -191,8 +201,8 @@ func (t *relay) commit() {
 	h := t.w.Header()
 	copyAnswerHeader(h, t.ans.Header)
 	setStreamHeaders(h)
-	if ct := t.ans.Header["Content-Type"]; ct != nil && t.from == t.client {
-		h["Content-Type"] = ct
+	if ct := t.ans.Header.Get("Content-Type"); t.from == t.client && strings.HasPrefix(ct, "text/event-stream") {
+		h.Set("Content-Type", ct)
 	}
 	t.firstAt = time.Since(t.begun)
 	t.committed, t.ex.streamed = true, true
@@ -207,6 +217,7 @@ type streamWriter struct {
 	timeout  time.Duration
 	deadline time.Time // the write deadline that is set
 	fixed    bool      // the host's writer has no deadlines
+	strict   bool      // a deadline that passes ends the stream even if nothing is being written: HTTP/2
 	held     []byte    // comments that came before the first event
 	pending  bool      // something is not flushed
 }
@@ -217,7 +228,7 @@ func (s *streamWriter) extend() {
 		return
 	}
 	now := time.Now()
-	if s.deadline.Sub(now) > s.timeout-time.Second {
+	if s.deadline.Sub(now) > s.timeout-min(time.Second, s.timeout/4) {
 		return
 	}
 	s.deadline = now.Add(s.timeout)
@@ -250,7 +261,17 @@ func (s *streamWriter) flush() error {
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return errClientGone
 	}
+	s.rest()
 	return nil
+}
+
+// rest takes the deadline back while the upstream is silent.
+func (s *streamWriter) rest() {
+	if !s.strict || s.fixed {
+		return
+	}
+	s.deadline = time.Time{}
+	s.fixed = s.control.SetWriteDeadline(s.deadline) != nil
 }
 
 // sendError ends a stream with the error event of the client's format.

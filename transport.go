@@ -34,6 +34,9 @@ func (p *Proxy) Transport(opts ...TransportOption) http.RoundTripper {
 	return t
 }
 
+// inProcessKey marks the contexts of requests whose deadline is that of the client itself.
+type inProcessKey struct{}
+
 type inProcess struct {
 	proxy  *Proxy
 	caller *Caller
@@ -41,7 +44,7 @@ type inProcess struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(req.Context())
+	ctx, cancel := context.WithCancel(context.WithValue(req.Context(), inProcessKey{}, true))
 	if t.caller != nil {
 		if _, ok := CallerFrom(ctx); !ok {
 			ctx = ContextWithCaller(ctx, *t.caller)

@@ -9,11 +9,13 @@ import (
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
 	"github.com/ccproxy-go/ccproxy/providers/echo"
+	"github.com/ccproxy-go/ccproxy/system/accesslog"
 )
 
 // Factories returns a new slice of the factories of all plugins of this module.
 func Factories() []ccproxy.Factory {
 	return []ccproxy.Factory{
+		accesslog.Factory(),
 		claudeapi.Factory(),
 		echo.Factory(),
 	}

@@ -1,13 +1,3 @@
-// Package middleware orders HTTP middleware and brings the pieces that every server needs.
-//
-// A [Func] wraps a handler, as in most of the ecosystem. An [Entry] gives it a name and a [Layer]; [Chain]
-// puts entries around each other, the lowest layer outermost:
-//
-//	wrap := middleware.Chain(
-//		middleware.Entry{Name: "request_id", Layer: middleware.LayerSecurity, Func: middleware.RequestID()},
-//		middleware.Entry{Name: "recover", Layer: middleware.LayerSecurity, Func: middleware.Recover(logger, nil)},
-//	)
-//	http.ListenAndServe(addr, wrap(handler))
 package middleware
 
 import (

@@ -39,20 +39,14 @@ func BearerKey(key ccproxy.Secret) Credentials {
 // minSecret is the shortest value that is searched for in errors: shorter ones would match by chance.
 const minSecret = 8
 
-// addedSecrets returns what Credentials put into a header.
-func addedSecrets(before, after http.Header) []string {
-	var secrets []string
-	for name, values := range after {
-		if _, old := before[name]; old {
-			continue
+// appendSecrets adds the values of a header, without the scheme that they begin with.
+func appendSecrets(secrets, values []string) []string {
+	for _, v := range values {
+		if scheme, token, ok := strings.Cut(v, " "); ok && len(scheme) <= len("Bearer") {
+			v = token
 		}
-		for _, v := range values {
-			if scheme, token, ok := strings.Cut(v, " "); ok && len(scheme) <= len("Bearer") {
-				v = token
-			}
-			if len(v) >= minSecret {
-				secrets = append(secrets, v)
-			}
+		if len(v) >= minSecret {
+			secrets = append(secrets, v)
 		}
 	}
 	return secrets

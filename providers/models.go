@@ -168,6 +168,9 @@ func decodeModels(body []byte) ([]ccproxy.Model, error) {
 	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, fmt.Errorf("decode models: %w", err)
 	}
+	if list.Data == nil {
+		return nil, errors.New("decode models: there is no list in it")
+	}
 	models := make([]ccproxy.Model, 0, len(list.Data))
 	for _, raw := range list.Data {
 		if m := modelOf(raw); m.ID != "" {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/lease"
 )
 
 // Provider is a [ccproxy.Provider] with an HTTP API as its upstream. [NewProvider] makes one.
@@ -73,6 +75,7 @@ func (p *Provider) Do(ctx context.Context, call *ccproxy.Call) (*ccproxy.Answer,
 		}
 	}
 	if call.Prepares() {
+		ctx = lease.With(ctx, nil) // hooks have seen the body, and a late one may still
 		if err := p.prepare(ctx, req, path); err != nil {
 			return nil, err
 		}
@@ -99,6 +102,9 @@ func (p *Provider) setHeaders(dst, client http.Header) {
 
 func (p *Provider) url(path, query string) *url.URL {
 	u := *p.base
+	if u.RawPath != "" { // the base URL has escapes of its own
+		u.RawPath += path
+	}
 	u.Path += path
 	u.RawQuery = query
 	return &u
@@ -137,17 +143,14 @@ func (p *Provider) send(ctx context.Context, req *Request, path string) (*ccprox
 	if resp.StatusCode >= http.StatusBadRequest {
 		return p.failed(resp, secrets)
 	}
-	return p.answer(req.Call, resp)
+	return p.answer(req.Call, resp, secrets)
 }
 
 // newRequest makes an authorized request. It takes over the header.
 func (p *Provider) newRequest(
 	ctx context.Context, method string, u *url.URL, h http.Header, body []byte,
 ) (req *http.Request, secrets func() []string, err error) {
-	var before http.Header
 	if p.upstream.Credentials != nil {
-		before = h
-		h = h.Clone()
 		if err := p.upstream.Credentials.Authorize(ctx, h); err != nil {
 			return nil, nil, err
 		}
@@ -156,12 +159,47 @@ func (p *Provider) newRequest(
 		Method: method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
 	if body != nil {
+		open := p.bodyOpener(ctx, body)
 		req.ContentLength = int64(len(body))
-		req.Body = io.NopCloser(bytes.NewReader(body))
+		req.Body = open()
 		// With it the transport repeats a request on a new connection, if nothing of it was sent on the old one.
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.GetBody = func() (io.ReadCloser, error) { return open(), nil }
 	}
-	return req, func() []string { return addedSecrets(before, h) }, nil
+	return req, func() []string { return p.secrets(h) }, nil
+}
+
+// bodyOpener returns how to read a body. One that is the client's own, and that nobody but this package has seen,
+// is given back for use by others when it is read.
+func (p *Provider) bodyOpener(ctx context.Context, body []byte) func() io.ReadCloser {
+	buf := lease.From(ctx, body)
+	if buf == nil || len(p.upstream.Transformers) > 0 {
+		return func() io.ReadCloser { return io.NopCloser(bytes.NewReader(body)) }
+	}
+	buf.Claim()
+	return func() io.ReadCloser { return buf.Reader() }
+}
+
+// secrets returns what credentials put into a header.
+func (p *Provider) secrets(h http.Header) []string {
+	if p.upstream.Credentials == nil {
+		return nil
+	}
+	var secrets []string
+	for name, values := range h {
+		if !p.own(name) {
+			secrets = appendSecrets(secrets, values)
+		}
+	}
+	return secrets
+}
+
+// own tells the headers that are not from credentials.
+func (p *Provider) own(name string) bool {
+	switch {
+	case name == "Accept-Encoding", p.request.has(name), p.upstream.Header[name] != nil:
+		return true
+	}
+	return p.upstream.DefaultHeader[name] != nil
 }
 
 // transportError says what went wrong without the address, whose query may hold secrets.
@@ -177,16 +215,15 @@ func transportError(ctx context.Context, err error) error {
 }
 
 // answer makes an answer of a response. The body is the response's own, so that it ends with it.
-func (p *Provider) answer(call *ccproxy.Call, resp *http.Response) (*ccproxy.Answer, error) {
+func (p *Provider) answer(call *ccproxy.Call, resp *http.Response, secrets func() []string) (*ccproxy.Answer, error) {
 	body, err := decoded(resp)
 	if err != nil {
 		_ = resp.Body.Close() // nothing of it is of use
 		return nil, err
 	}
-	h := make(http.Header, len(resp.Header))
-	p.response.copyTo(h, resp.Header)
 	return &ccproxy.Answer{
-		Status: resp.StatusCode, Header: h, Format: call.Format, Body: body, Stream: isStream(call, resp),
+		Status: resp.StatusCode, Header: p.answerHeader(resp, secrets()), Format: call.Format, Body: body,
+		Stream: isStream(call, resp),
 	}, nil
 }
 
@@ -245,20 +282,39 @@ func (p *Provider) failed(resp *http.Response, secrets func() []string) (*ccprox
 	defer resp.Body.Close() // what was read is what counts
 	var body []byte
 	if in, err := decoded(resp); err == nil {
-		body, _ = io.ReadAll(io.LimitReader(in, maxErrorBody)) // the status is there, half a body is better than none
+		// The status is there, so half a body is better than none, if anybody is left to read it.
+		body, err = io.ReadAll(io.LimitReader(in, maxErrorBody))
+		if err != nil && resp.Request != nil && resp.Request.Context().Err() != nil {
+			return nil, context.Cause(resp.Request.Context())
+		}
 	}
+	found := secrets()
+	h := p.answerHeader(resp, found)
+	delete(h, "Content-Length")
+	for _, s := range found {
+		body = bytes.ReplaceAll(body, []byte(s), []byte("[REDACTED]"))
+	}
+	return &ccproxy.Answer{Status: resp.StatusCode, Header: h, Body: io.NopCloser(bytes.NewReader(body))}, nil
+}
+
+// answerHeader returns what the client is to see of a response's header: what is allowed, concerns more than the
+// connection, and does not repeat a secret.
+func (p *Provider) answerHeader(resp *http.Response, secrets []string) http.Header {
 	h := make(http.Header, len(resp.Header))
 	p.response.copyTo(h, resp.Header)
-	delete(h, "Content-Length")
-	for _, s := range secrets() {
-		body = bytes.ReplaceAll(body, []byte(s), []byte("[REDACTED]"))
-		for name, values := range h {
-			if strings.Contains(strings.Join(values, "\n"), s) {
+	for _, line := range resp.Header["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			delete(h, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+		}
+	}
+	for name, values := range h {
+		for _, s := range secrets {
+			if slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, s) }) {
 				delete(h, name)
 			}
 		}
 	}
-	return &ccproxy.Answer{Status: resp.StatusCode, Header: h, Body: io.NopCloser(bytes.NewReader(body))}, nil
+	return h
 }
 
 var (

@@ -147,7 +147,7 @@ func NewProvider(pc *ccproxy.PluginContext, u Upstream) (*Provider, error) {
 	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		return nil, fmt.Errorf("base URL must have no user, query or fragment: %w", ccproxy.ErrConfig)
 	}
-	base.Path = strings.TrimRight(base.Path, "/")
+	base.Path, base.RawPath = strings.TrimRight(base.Path, "/"), strings.TrimRight(base.RawPath, "/")
 	if u.Path == nil {
 		u.Path = DefaultPath
 	}

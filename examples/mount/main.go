@@ -11,17 +11,29 @@ import (
 )
 
 func main() {
-	var reg ccproxy.Registry
-	if err := reg.Register(bundled.Factories()...); err != nil {
-		log.Fatal(err)
-	}
-	proxy, err := reg.Build(ccproxy.Settings{})
+	handler, shutdown, err := newHandler(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := proxy.Start(context.Background()); err != nil {
-		log.Fatal(err)
+	err = http.ListenAndServe("127.0.0.1:8080", handler) //nolint:gosec // an example of the fewest lines
+	log.Fatal(err, shutdown(context.Background()))
+}
+
+// newHandler returns the server's routes and what ends the proxy among them.
+func newHandler(ctx context.Context) (_ http.Handler, shutdown func(context.Context) error, err error) {
+	var reg ccproxy.Registry
+	if err := reg.Register(bundled.Factories()...); err != nil {
+		return nil, nil, err
 	}
-	http.Handle("/llm/", proxy.Mount("/llm"))
-	log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil)) //nolint:gosec // an example of the fewest lines
+	proxy, err := reg.Build(ccproxy.Settings{})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := proxy.Start(ctx); err != nil {
+		return nil, nil, err
+	}
+	routes := http.NewServeMux()
+	routes.HandleFunc("/", http.NotFound) // whatever the server is there for
+	routes.Handle("/llm/", proxy.Mount("/llm"))
+	return routes, proxy.Shutdown, nil
 }

@@ -1,13 +1,17 @@
 // Package nearest finds the name that somebody probably meant.
 package nearest
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// Hint returns ` (did you mean "NAME"?)` with the candidate that is closest to name, or "" when none is close.
+// Hint returns ` (did you mean "NAME"?)` with the candidate that is closest to name, or "" when none is close. Case
+// does not count.
 func Hint(name string, candidates []string) string {
 	best, distance := "", len(name)/3+2
 	for _, c := range candidates {
-		if d := edits(name, c); d < distance {
+		if d := edits(strings.ToLower(name), strings.ToLower(c)); d < distance {
 			best, distance = c, d
 		}
 	}

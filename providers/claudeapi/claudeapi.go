@@ -22,6 +22,7 @@ package claudeapi
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -37,9 +38,22 @@ const Name = "claude_api"
 func Factory() ccproxy.Factory {
 	m := ccproxy.Manifest{
 		Name: Name, Version: "1.0.0", Description: "Anthropic's API with an API key", Kind: ccproxy.KindProvider,
-		Config: ccproxy.ConfigFor(DefaultConfig),
+		Config: ccproxy.ConfigFor(DefaultConfig), Configure: checkBaseURL,
 	}
 	return named(providers.Configured(m, []adapters.Format{adapters.AnthropicMessages}, upstream))
+}
+
+// checkBaseURL refuses at Build what the toolkit would refuse when the plugin starts.
+func checkBaseURL(cfg any, _ *ccproxy.Manifest) error {
+	c, ok := cfg.(*Config)
+	if !ok {
+		return nil
+	}
+	u, err := url.Parse(c.BaseURL)
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("plugins.%s.base_url: must have no user, query or fragment: %w", Name, ccproxy.ErrConfig)
+	}
+	return nil
 }
 
 // named mounts the provider at /claude, whatever the plugin's name.

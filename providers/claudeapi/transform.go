@@ -22,6 +22,8 @@ func systemPrefix(text string) providers.Transformer {
 		case !ok || string(system) == "null":
 		case system[0] == '"':
 			list = append(list, textBlock(system))
+		case system[0] != '[':
+			return nil // the API says what is wrong with it
 		default:
 			list = slices.AppendSeq(list, rawjson.Elements(system))
 		}
@@ -101,27 +103,23 @@ func walk(body []byte, visit func(block []byte) []byte) []byte {
 		if !ok || len(list) == 0 || list[0] != '[' {
 			continue
 		}
-		if changed := walkList(list, visit, key == "messages"); changed != nil {
+		if changed := walkList(list, visit); changed != nil {
 			body = work.Set(key, changed)
 		}
 	}
 	return body
 }
 
-// walkList visits the blocks of a list, or of the content of its messages. It returns nil when nothing changed.
-func walkList(list []byte, visit func([]byte) []byte, messages bool) []byte {
+// walkList visits the blocks of a list, each before the blocks in its content. It returns nil when nothing changed.
+func walkList(list []byte, visit func([]byte) []byte) []byte {
 	var out [][]byte
 	changed := false
 	for e := range rawjson.Elements(list) {
-		next := visitBlock(e, visit)
-		if messages || next == nil {
-			if inner := walkContent(e, visit); inner != nil {
-				next = inner
-			}
+		if next := visitBlock(e, visit); next != nil {
+			e, changed = next, true
 		}
-		if next != nil {
-			changed = true
-			e = next
+		if next := walkContent(e, visit); next != nil {
+			e, changed = next, true
 		}
 		out = append(out, e)
 	}
@@ -147,7 +145,7 @@ func walkContent(e []byte, visit func([]byte) []byte) []byte {
 	if !ok || len(content) == 0 || content[0] != '[' {
 		return nil
 	}
-	inner := walkList(content, visit, false)
+	inner := walkList(content, visit)
 	if inner == nil {
 		return nil
 	}

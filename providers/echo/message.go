@@ -129,8 +129,9 @@ func (p *provider) reply(call *ccproxy.Call, r *request) *message {
 	if name, input, ok := r.toolCall(said); ok {
 		stop = "tool_use"
 		b = block{Type: "tool_use", ID: "toolu_" + call.ID, Name: name, Input: input}
-	} else if cut := *r.MaxTokens * 4; cut < len(text) {
+	} else if *r.MaxTokens < estimate(len(text)) {
 		stop = "max_tokens"
+		cut := *r.MaxTokens * 4
 		for cut > 0 && !utf8.RuneStart(text[cut]) {
 			cut--
 		}

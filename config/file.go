@@ -1,0 +1,223 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy"
+)
+
+// File is a configuration that was found right. Printing it shows no secret.
+type File struct {
+	// Path is the file that was read, or "" when the search found none and everything is from elsewhere.
+	Path string
+	// Server says where and how the application listens.
+	Server Server
+	// Logging says what the application logs, and in which form.
+	Logging Logging
+	// Security says who may use the proxy.
+	Security Security
+	// CORS says which web pages may use the proxy.
+	CORS CORS
+	// Settings is what [ccproxy.Registry.Build] takes.
+	Settings ccproxy.Settings
+	// Warnings are for a person to read: what is doubtful, but no error.
+	Warnings []string
+
+	origins map[string]Origin
+	content digest
+}
+
+type digest = [sha256.Size]byte
+
+// Provenance tells where the value of a key such as "server.port" or "plugins.echo.models" comes from. ok is false
+// for a key that does not exist. A list is one key; what is in a list of tables also has a key of its own, such as
+// "security.api_keys[0].name".
+func (f *File) Provenance(key string) (o Origin, ok bool) {
+	o, ok = f.origins[key]
+	return o, ok
+}
+
+// Origins returns a copy of where each key's value comes from.
+func (f *File) Origins() map[string]Origin { return maps.Clone(f.origins) }
+
+// Server is the table [server].
+type Server struct {
+	// Host is the address to listen at. Defaults to 127.0.0.1.
+	Host string `toml:"host" validate:"required"`
+	// Port is the TCP port. 0 lets the system choose. Defaults to 8000.
+	Port int `toml:"port" validate:"gte=0,lte=65535"`
+	// PublicURL is the address under which clients reach the proxy, for [ccproxy.WithPublicURL]. Defaults to none.
+	PublicURL string `toml:"public_url" validate:"omitempty,http_url"`
+	// ReadHeaderTimeout bounds how long a client may take to send its headers. Defaults to 10 seconds.
+	ReadHeaderTimeout time.Duration `toml:"read_header_timeout" validate:"gte=0"`
+	// IdleTimeout is how long a connection is kept without a request. Defaults to 2 minutes.
+	IdleTimeout time.Duration `toml:"idle_timeout" validate:"gte=0"`
+	// ShutdownTimeout is how long running requests get when the server stops. Defaults to 30 seconds.
+	ShutdownTimeout time.Duration `toml:"shutdown_timeout" validate:"gte=0"`
+}
+
+// Address returns host and port as net.Listen takes them.
+func (s Server) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// Logging is the table [logging].
+type Logging struct {
+	// Level is the lowest level that is logged. Defaults to info.
+	Level Level `toml:"level"`
+	// Format is auto, json, plain or rich. Auto, the default, leaves the choice to the application, which knows
+	// whether a person is reading.
+	Format string `toml:"format" validate:"oneof=auto json plain rich"`
+}
+
+// Level is a level of log/slog that files may write as trace, debug, info, warn, warning, error or critical, in any
+// case. It is an slog.Leveler.
+type Level slog.Level
+
+var (
+	_ slog.Leveler             = Level(0)
+	_ encoding.TextMarshaler   = Level(0)
+	_ encoding.TextUnmarshaler = (*Level)(nil)
+)
+
+// What log/slog has no names for.
+const (
+	levelTrace    = Level(slog.LevelDebug - 4)
+	levelCritical = Level(slog.LevelError + 4)
+)
+
+// Level implements slog.Leveler.
+func (l Level) Level() slog.Level { return slog.Level(l) }
+
+// String returns the name that files use.
+func (l Level) String() string {
+	switch l {
+	case levelTrace:
+		return "trace"
+	case levelCritical:
+		return "critical"
+	default:
+		return strings.ToLower(slog.Level(l).String())
+	}
+}
+
+// MarshalText returns the name that files use.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText reads one of the names.
+func (l *Level) UnmarshalText(text []byte) error {
+	switch strings.ToLower(string(text)) {
+	case "trace":
+		*l = levelTrace
+	case "debug":
+		*l = Level(slog.LevelDebug)
+	case "info":
+		*l = Level(slog.LevelInfo)
+	case "warn", "warning":
+		*l = Level(slog.LevelWarn)
+	case "error":
+		*l = Level(slog.LevelError)
+	case "critical":
+		*l = levelCritical
+	default:
+		return fmt.Errorf("%w: must be %s", ccproxy.ErrConfig, levelNames)
+	}
+	return nil
+}
+
+const levelNames = "one of trace, debug, info, warn, error, critical"
+
+// Security is the table [security].
+type Security struct {
+	// AuthToken is what every client has to send. Defaults to none.
+	AuthToken ccproxy.Secret `toml:"auth_token"`
+	// APIKeys are keys of single callers, [[security.api_keys]].
+	APIKeys []APIKey `toml:"api_keys" validate:"dive"`
+}
+
+// APIKey is the key of one caller, see [ccproxy.Caller].
+type APIKey struct {
+	// Name identifies the caller. Each key has another one.
+	Name string `toml:"name" validate:"required"`
+	// Key is what the caller sends.
+	Key ccproxy.Secret `toml:"key" validate:"required"`
+	// Models are the models that the caller may use. Nil means all.
+	Models []string `toml:"models" validate:"dive,required"`
+}
+
+// CORS is the table [cors]: which web pages may call the proxy from a browser. By default none may.
+type CORS struct {
+	// Origins are the origins of such pages, such as "https://example.com"; "*" stands for all.
+	Origins []string `toml:"origins" validate:"dive,required"`
+	// OriginRegex is a regular expression for further origins; it has to match the whole origin. Defaults to none.
+	OriginRegex string `toml:"origin_regex"`
+	// Credentials lets pages send cookies. It does not go together with the origin "*". Defaults to false.
+	Credentials bool `toml:"credentials"`
+	// Methods are the methods that pages may use. Defaults to GET, POST, PUT, DELETE and OPTIONS.
+	Methods []string `toml:"methods" validate:"dive,required"`
+	// Headers are the headers that pages may send. The default holds those that the vendors' clients send.
+	Headers []string `toml:"headers" validate:"dive,required"`
+	// ExposeHeaders are the headers that pages may read. Defaults to none beside the usual ones.
+	ExposeHeaders []string `toml:"expose_headers" validate:"dive,required"`
+	// MaxAge is how long a browser may keep the answer. Defaults to 10 minutes.
+	MaxAge time.Duration `toml:"max_age" validate:"gte=0"`
+}
+
+// document is a file but for its plugins.
+type document struct {
+	Server          Server         `toml:"server"`
+	Logging         Logging        `toml:"logging"`
+	Security        Security       `toml:"security"`
+	CORS            CORS           `toml:"cors"`
+	EnablePlugins   bool           `toml:"enable_plugins"`
+	EnabledPlugins  []string       `toml:"enabled_plugins"`
+	DisabledPlugins []string       `toml:"disabled_plugins"`
+	Features        features       `toml:"features"`
+	Limits          ccproxy.Limits `toml:"limits"`
+}
+
+// features is [ccproxy.Features] with the names and the senses that files use.
+type features struct {
+	ManifestFormatAdapters bool `toml:"manifest_format_adapters"`
+}
+
+func defaults() *document {
+	return &document{
+		Server: Server{
+			Host: "127.0.0.1", Port: 8000,
+			ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ShutdownTimeout: 30 * time.Second,
+		},
+		Logging: Logging{Format: "auto"},
+		CORS: CORS{
+			Methods: []string{"GET", "POST", "PUT", "DELETE", "OPTIONS"},
+			Headers: []string{
+				"Accept", "Authorization", "Content-Type", "X-Requested-With", "X-Api-Key", "Anthropic-Version",
+				"Anthropic-Beta", "Anthropic-Dangerous-Direct-Browser-Access", "OpenAI-Beta", "OpenAI-Organization",
+				"OpenAI-Project", "X-Stainless-Arch", "X-Stainless-Lang", "X-Stainless-OS",
+				"X-Stainless-Package-Version", "X-Stainless-Retry-Count", "X-Stainless-Runtime",
+				"X-Stainless-Runtime-Version", "X-Stainless-Timeout",
+			},
+			MaxAge: 10 * time.Minute,
+		},
+		EnablePlugins: true,
+		Features:      features{ManifestFormatAdapters: true},
+	}
+}
+
+// settings is the part of the document that Build takes; the plugins' tables come from the tree.
+func (d *document) settings() ccproxy.Settings {
+	return ccproxy.Settings{
+		DisablePlugins:  !d.EnablePlugins,
+		EnabledPlugins:  slices.Clone(d.EnabledPlugins),
+		DisabledPlugins: slices.Clone(d.DisabledPlugins),
+		Features:        ccproxy.Features{ManualFormatAdapters: !d.Features.ManifestFormatAdapters},
+		Limits:          d.Limits,
+	}
+}

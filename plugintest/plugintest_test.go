@@ -1,0 +1,133 @@
+package plugintest_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/plugintest"
+	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
+	"github.com/ccproxy-go/ccproxy/providers/echo"
+	"github.com/ccproxy-go/ccproxy/providers/providertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestEcho(t *testing.T) { //nolint:paralleltest // the suite counts goroutines
+	plugintest.TestFactory(t, echo.Factory())
+	plugintest.TestFactory(t, echo.Factory(), plugintest.Table(map[string]any{"prefix": "> ", "delay": 0}))
+}
+
+func TestClaudeAPI(t *testing.T) { //nolint:paralleltest // the suite counts goroutines
+	up := new(providertest.Upstream)
+	defer up.Close()
+	cfg := claudeapi.DefaultConfig()
+	cfg.APIKey = ccproxy.NewSecret("sk-ant-fake")
+	plugintest.TestFactory(t, claudeapi.Factory(), plugintest.Build(
+		ccproxy.WithTransport(up.Transport()), ccproxy.WithPluginConfig(claudeapi.Name, *cfg),
+	))
+}
+
+func TestPluginThatNeedsAnother(t *testing.T) { //nolint:paralleltest // the suite counts goroutines
+	m := ccproxy.Manifest{Name: "needy", Description: "needs echo", Dependencies: []string{echo.Name}, DefaultOff: true}
+	m.Configure = func(_ any, m *ccproxy.Manifest) error {
+		m.Routes = []ccproxy.RouteSpec{{
+			Prefix: "/needy", Endpoints: []ccproxy.Endpoint{{}, {Method: "POST", Pattern: "/{id}"}},
+			New: func(*ccproxy.PluginContext) (http.Handler, error) {
+				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), nil
+			},
+		}}
+		return nil
+	}
+	plugintest.TestFactory(t, ccproxy.NewFactory(m, nil), plugintest.Plugins(echo.Factory()))
+}
+
+// spoiled is a plugin with one defect.
+type spoiled struct {
+	defect string
+	shared *spoiled
+	calls  int
+}
+
+func (s *spoiled) Manifest() ccproxy.Manifest {
+	s.calls++
+	m := ccproxy.Manifest{Name: "spoiled", Description: "has a defect"}
+	switch s.defect {
+	case "manifest that changes":
+		m.Provides = make([]string, s.calls%2)
+		for i := range m.Provides {
+			m.Provides[i] = "svc"
+		}
+	case "no description":
+		m.Description = ""
+	case "shared configuration":
+		shared := new(struct{ X int })
+		m.Config = ccproxy.ConfigFor(func() *struct{ X int } { return shared })
+	case "dead route":
+		m.Routes = []ccproxy.RouteSpec{{Prefix: "/dead", Endpoints: []ccproxy.Endpoint{{}}, New: func(*ccproxy.PluginContext) (http.Handler, error) {
+			return http.NotFoundHandler(), nil
+		}}}
+	}
+	return m
+}
+
+func (s *spoiled) CreateRuntime() ccproxy.Plugin {
+	if s.defect == "shared runtime" {
+		return s.shared
+	}
+	return &spoiled{defect: s.defect}
+}
+
+func (s *spoiled) Initialize(context.Context, *ccproxy.PluginContext) error {
+	switch s.defect {
+	case "leak":
+		go func() { select {} }()
+	case "opts out":
+		return ccproxy.ErrSkip
+	case "no start":
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+func (s *spoiled) Shutdown(context.Context) error {
+	if s.defect == "no stop" {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+func (s *spoiled) HealthCheck(context.Context) ccproxy.Health {
+	if s.defect == "sick" {
+		return ccproxy.Health{Status: ccproxy.HealthFail}
+	}
+	return ccproxy.Health{}
+}
+
+// The suite fails a plugin with any of these defects. Each is tried in a process of its own, whose test must fail.
+func TestDefectsAreFound(t *testing.T) { //nolint:paralleltest // the suite counts goroutines
+	defects := map[string]string{ // to the part of the suite that finds it
+		"manifest that changes": "manifest", "no description": "manifest", "shared configuration": "manifest", "shared runtime": "runtimes",
+		"dead route": "life", "sick": "life", "opts out": "life", "no start": "life", "no stop": "life", "leak": "goroutines",
+	}
+	const variable = "PLUGINTEST_DEFECT"
+	if defect := os.Getenv(variable); defect != "" {
+		plugintest.TestFactory(t, &spoiled{defect: defect, shared: &spoiled{}})
+		return
+	}
+	plugintest.TestFactory(t, &spoiled{})
+	for defect, part := range defects {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDefectsAreFound$", "-test.v")
+		cmd.Env = append(os.Environ(), variable+"="+defect)
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "--- FAIL: TestDefectsAreFound/"+part) {
+			t.Errorf("defect %q was not found by %q: %v\n%s", defect, part, err, out)
+		}
+	}
+}
