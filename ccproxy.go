@@ -53,6 +53,7 @@ type Proxy struct {
 	live      atomic.Pointer[serving]
 	interrupt atomic.Pointer[context.CancelCauseFunc] // ends a start that is under way
 	flights   flights
+	guard     guard
 	known     [2]string // members of a request that the proxy reads
 	summary   []middleware.SummaryEntry
 }
@@ -80,7 +81,8 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	}
 	s = s.clone()
 	pl, err := r.plan(s, o)
-	if err := errors.Join(o.err, err); err != nil {
+	g, guardErr := s.Security.guard()
+	if err := errors.Join(o.err, guardErr, err); err != nil {
 		return nil, err
 	}
 	if o.logger == nil {
@@ -95,6 +97,7 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	p := &Proxy{
 		options: o, settings: s, limits: s.Limits.withDefaults(), logger: o.logger, plan: pl,
 		byName: make(map[string]*record), services: make(map[string]service), transport: o.transport,
+		guard: g,
 		known: [2]string{"model", "stream"},
 	}
 	if p.transport == nil {

@@ -17,11 +17,15 @@ import (
 // exchange is one request and its answer. It is the response writer of all that is inside of the proxy's own
 // middleware, so that it knows what the client has been sent.
 type exchange struct {
-	w     http.ResponseWriter
-	id    string // of the request
-	proxy *Proxy
-	r     *http.Request
-	begun time.Time
+	w      http.ResponseWriter
+	id     string // of the request
+	proxy  *Proxy
+	r      *http.Request
+	ctx    exchangeContext // of r
+	match  matched
+	flight flight
+	caller *Caller // that the proxy has found out
+	begun  time.Time
 
 	status    int
 	written   int64
@@ -39,6 +43,26 @@ type exchange struct {
 	errType  string
 }
 
+// exchangeContext is the context of an exchange. It is a type of its own since it stands in every request's way.
+type exchangeContext struct {
+	context.Context //nolint:containedctx // it is one
+
+	ex *exchange
+}
+
+// Value implements context.Context.
+func (c *exchangeContext) Value(key any) any {
+	switch key.(type) {
+	case exchangeKey:
+		return c.ex
+	case callerKey:
+		if c.ex.caller != nil {
+			return *c.ex.caller
+		}
+	}
+	return c.Context.Value(key)
+}
+
 type exchangeKey struct{}
 
 func exchangeFrom(ctx context.Context) *exchange {
@@ -54,16 +78,40 @@ func callIDs(ctx context.Context) (id, provider string) {
 	return "", ""
 }
 
-// observe is the innermost of the proxy's own middleware: it contains panics, and tells hooks how requests ended.
-func (p *Proxy) observe(next http.Handler) http.Handler {
+// observe finds the endpoint of a request, makes it one that drains wait for, contains panics, and tells hooks how
+// it ended. What is inside of it may fail in any way.
+func (s *serving) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ex := &exchange{w: w, id: middleware.RequestIDFrom(r.Context()), proxy: p, begun: time.Now()}
-		ex.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex))
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		ex := &exchange{w: w, id: middleware.RequestIDFrom(ctx), proxy: s.proxy, begun: time.Now()}
+		ex.ctx = exchangeContext{ctx, ex}
+		ex.r = r.WithContext(&ex.ctx)
+		ex.rewrite(s.routes.match(r.Method, r.URL))
+		core := ex.match.endpoint != nil && ex.match.endpoint.owner == ""
+		if !core { // health is to be had while the proxy drains
+			ex.flight.cancel = cancel
+			if !s.proxy.flights.enter(&ex.flight) {
+				ex.fail(ex, ErrDraining)
+				ex.finish()
+				return
+			}
+			defer s.proxy.flights.leave(&ex.flight)
+		}
 		returned := false
 		defer func() { ex.end(returned, recover()) }()
 		next.ServeHTTP(ex, ex.r)
 		returned = true
 	})
+}
+
+// rewrite sets the endpoint of the exchange.
+func (ex *exchange) rewrite(m matched) {
+	ex.match = m
+	ex.endpoint, ex.format = "", ""
+	if m.endpoint != nil {
+		ex.endpoint, ex.format = m.endpoint.path, m.endpoint.Format
+	}
 }
 
 // end closes an exchange, whichever way its handler ended.

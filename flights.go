@@ -12,7 +12,7 @@ var ErrDraining = errors.New("proxy is shutting down")
 // flights counts the requests that are being served, and can end them.
 type flights struct {
 	mu     sync.Mutex
-	first  *flight // a doubly linked list: entering and leaving cost no allocation but the flight's own
+	first  *flight // a doubly linked list: entering and leaving allocate nothing
 	closed bool
 	idle   []chan struct{}
 }
@@ -22,22 +22,19 @@ type flight struct {
 	cancel     context.CancelCauseFunc
 }
 
-// enter registers a request; ok is false when the proxy is draining. leave must be called at its end.
-func (f *flights) enter(ctx context.Context) (_ context.Context, leave func(), ok bool) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	fl := &flight{cancel: cancel}
+// enter registers a request; it reports false when the proxy is draining. Otherwise leave must be called at its end.
+func (f *flights) enter(fl *flight) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		cancel(ErrDraining)
-		return ctx, nil, false
+		return false
 	}
 	fl.next = f.first
 	if f.first != nil {
 		f.first.prev = fl
 	}
 	f.first = fl
-	return ctx, func() { f.leave(fl) }, true
+	return true
 }
 
 func (f *flights) leave(fl *flight) {
@@ -57,7 +54,6 @@ func (f *flights) leave(fl *flight) {
 		f.idle = nil
 	}
 	f.mu.Unlock()
-	fl.cancel(nil)
 }
 
 // drain lets nobody in and waits until everybody has left.

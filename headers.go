@@ -2,6 +2,7 @@ package ccproxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +56,9 @@ func copyAnswerHeader(dst, src http.Header) {
 		if answerHeaderDropped(name) {
 			continue
 		}
+		if name == "Vary" { // what the proxy itself varies by stays
+			values = append(slices.Clone(dst[name]), values...)
+		}
 		dst[name] = values
 	}
 	if named := src["Connection"]; named != nil {
@@ -70,5 +74,6 @@ func answerHeaderDropped(name string) bool {
 		"Authorization", "X-Api-Key", "Alt-Svc", "Strict-Transport-Security":
 		return true
 	}
-	return false
+	// Which pages may read an answer is for the proxy to say.
+	return strings.HasPrefix(name, "Access-Control-")
 }

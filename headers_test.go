@@ -72,7 +72,7 @@ func credentialHeaders() []string {
 		"X-Real-Ip", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Client-Cert", "Forwarded", "Via",
 		"X-Original-Url", "X-Rewrite-Url", "X-Http-Method-Override", "X-Remote-User", "Remote-User", "X-Ms-Client-Principal",
 		"Cf-Connecting-Ip", "Cf-Access-Jwt-Assertion", "Cf-Ray", "Cdn-Loop", "True-Client-Ip", "Fly-Client-Ip", "X-Client-Ip",
-		"Origin", "Referer", "Sec-Fetch-Site", "Sec-Websocket-Key", "Access-Control-Request-Method", "Idempotency-Key",
+		"Referer", "Sec-Fetch-Mode", "Sec-Websocket-Key", "Access-Control-Request-Method", "Idempotency-Key",
 		"X-Idempotency-Key", "Te", "Trailer", "Upgrade", "Keep-Alive", "Proxy-Connection", "Http2-Settings", "Expect",
 		"X_Api_Key", "X.Api.Key", "X_Forwarded_For", "Anthropic_Version", "Anthropic.Beta", "X-Stainless_Lang", "X_app", "User_Agent",
 	}

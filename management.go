@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -12,7 +13,7 @@ func (p *Proxy) coreEndpoints() []mountedEndpoint {
 	var out []mountedEndpoint
 	add := func(method, path, summary string, auth AuthPolicy, h http.HandlerFunc) {
 		out = append(out, mountedEndpoint{
-			Endpoint: Endpoint{Method: method, Summary: summary, Auth: auth}, path: path, auth: auth,
+			Endpoint: Endpoint{Method: method, Summary: summary, Auth: auth}, prefix: corePrefix(path), path: path, auth: auth,
 			tags: []string{"core"}, handler: h,
 		})
 	}
@@ -28,6 +29,12 @@ func (p *Proxy) coreEndpoints() []mountedEndpoint {
 		add("DELETE", "/plugins/{name}", "Not supported", AuthDefault, p.serveUnregister)
 	}
 	return out
+}
+
+// corePrefix is what the proxy claims of a path: its first segment.
+func corePrefix(path string) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return "/" + first
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -73,7 +73,7 @@ func (p *Proxy) serveOpenAPI(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, "", unavailable(p.state.Load()))
 		return
 	}
-	doc := describe(live.endpoints)
+	doc := describe(live.routes.endpoints)
 	doc.Servers = []apiServer{{URL: "/"}}
 	if base := trimSlash(p.URLFor(r, "/")); base != "" {
 		doc.Servers[0].URL = base

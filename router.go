@@ -6,22 +6,22 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/middleware"
 )
 
 // serving is what a running proxy answers with: published at once, never changed.
 type serving struct {
-	handler   http.Handler // with all middleware
-	trusted   http.Handler // without the guards of the security layer, for calls from the same process
-	endpoints []mountedEndpoint
+	proxy   *Proxy
+	handler http.Handler // with all middleware
+	trusted http.Handler // without the guards of the security layer, for calls from the same process
+	routes  *routes
 }
 
 // mountedEndpoint is one method and path of the proxy.
 type mountedEndpoint struct {
 	Endpoint
+	prefix  string // what the owner has claimed
 	path    string // template from the proxy's root
 	owner   string // plugin, "" for the core
 	auth    AuthPolicy
@@ -33,38 +33,43 @@ type mountedEndpoint struct {
 const (
 	layerRequestID middleware.Layer = 50
 	layerObserve   middleware.Layer = 60
+	layerLimits    middleware.Layer = 70
+	layerCORS      middleware.Layer = 80
+	layerGuard     middleware.Layer = 90
 )
+
+// guards tells the middleware that protects against strangers, which calls from the same process skip.
+func guards(e middleware.Entry) bool {
+	return e.Layer >= layerLimits && e.Layer < middleware.LayerObservability
+}
 
 // newServing puts together what the active plugins made.
 func (p *Proxy) newServing() *serving {
-	s := &serving{endpoints: p.coreEndpoints()}
-	entries := []middleware.Entry{
+	s := &serving{proxy: p}
+	endpoints := p.coreEndpoints()
+	entries := append([]middleware.Entry{
 		{Name: "request_id", Layer: layerRequestID, Func: middleware.RequestID()},
-		{Name: "observe", Layer: layerObserve, Func: p.observe},
-	}
+		{Name: "observe", Layer: layerObserve, Func: s.observe},
+	}, s.security()...)
 	for _, r := range p.records {
 		if !r.is(stateActive) {
 			continue
 		}
 		entries = append(entries, r.middleware...)
 		for _, mp := range r.providers {
-			s.endpoints = append(s.endpoints, p.providerEndpoints(r, mp)...)
+			endpoints = append(endpoints, p.providerEndpoints(r, mp)...)
 		}
 		for i, route := range r.manifest.Routes {
-			s.endpoints = append(s.endpoints, p.routeEndpoints(r, route, r.handlers[i])...)
+			endpoints = append(endpoints, p.routeEndpoints(r, route, r.handlers[i])...)
 		}
 	}
-	router := newRouter(s.endpoints)
-	middleware.Sort(entries)
+	s.routes = newRoutes(endpoints)
 	p.summary = middleware.Summary(entries)
-	s.handler = middleware.Chain(entries...)(router)
+	s.handler = middleware.Chain(entries...)(http.HandlerFunc(s.dispatch))
 	for _, m := range slices.Backward(p.options.middleware) {
 		s.handler = m(s.handler)
 	}
-	trusted := slices.DeleteFunc(slices.Clone(entries), func(e middleware.Entry) bool {
-		return e.Layer >= middleware.LayerSecurity && e.Layer < middleware.LayerObservability
-	})
-	s.trusted = middleware.Chain(trusted...)(router)
+	s.trusted = middleware.Chain(slices.DeleteFunc(entries, guards)...)(http.HandlerFunc(s.dispatch))
 	return s
 }
 
@@ -76,13 +81,12 @@ func (p *Proxy) Middleware() []middleware.SummaryEntry {
 	return slices.Clone(p.summary)
 }
 
-// routeEndpoints are those of a plugin's route. Its handler counts as a running request, and never sees a path
-// that means another one after decoding.
+// routeEndpoints are those of a plugin's route. Its handler never sees a path that means another one after decoding.
 func (p *Proxy) routeEndpoints(r *record, route RouteSpec, h http.Handler) []mountedEndpoint {
 	for _, m := range slices.Backward(route.Middleware) {
 		h = m(h)
 	}
-	h = plainPaths(p.tracked(h))
+	h = plainPaths(h)
 	var out []mountedEndpoint
 	for _, e := range route.Endpoints {
 		auth := route.Auth
@@ -94,7 +98,8 @@ func (p *Proxy) routeEndpoints(r *record, route RouteSpec, h http.Handler) []mou
 			tags = []string{r.name}
 		}
 		out = append(out, mountedEndpoint{
-			Endpoint: e, path: joinPattern(route.Prefix, e.Pattern), owner: r.name, auth: auth, tags: tags, handler: h,
+			Endpoint: e, prefix: route.Prefix, path: joinPattern(route.Prefix, e.Pattern), owner: r.name,
+			auth: auth, tags: tags, handler: h,
 		})
 	}
 	return out
@@ -105,19 +110,6 @@ func joinPattern(prefix, pattern string) string {
 		return prefix + "/"
 	}
 	return prefix + pattern
-}
-
-// tracked makes a request one that drains wait for and that a draining proxy refuses.
-func (p *Proxy) tracked(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, leave, ok := p.flights.enter(r.Context())
-		if !ok {
-			exchangeFrom(r.Context()).fail(w, ErrDraining)
-			return
-		}
-		defer leave()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
 }
 
 // plainPaths refuses paths that turn into others when they are decoded or cleaned.
@@ -145,110 +137,6 @@ func plainPath(u *url.URL) bool {
 	return true
 }
 
-// newRouter makes the routes. The longest prefix comes first, since gorilla/mux takes the first match.
-func newRouter(endpoints []mountedEndpoint) http.Handler {
-	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	slices.SortStableFunc(endpoints, func(a, b mountedEndpoint) int {
-		return len(plainPart(b.path)) - len(plainPart(a.path))
-	})
-	for i := range endpoints {
-		e := &endpoints[i]
-		methods := []string{e.method()}
-		if methods[0] == http.MethodGet {
-			methods = append(methods, http.MethodHead)
-		}
-		router.Path(e.path).Methods(methods...).Handler(e)
-	}
-	missing := &notFound{router: router, endpoints: endpoints}
-	router.NotFoundHandler = missing
-	router.MethodNotAllowedHandler = missing
-	return router
-}
-
-// plainPart is a template up to its first variable.
-func plainPart(path string) string {
-	plain, _, _ := strings.Cut(path, "{")
-	return plain
-}
-
-// ServeHTTP hands a matched request to the endpoint's handler, with the path variables decoded.
-func (e *mountedEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ex := exchangeFrom(r.Context())
-	ex.endpoint = e.path
-	if ex.format == "" {
-		ex.format = e.Format
-	}
-	if isUpgrade(r) {
-		upgradeRequired(w, ex)
-		return
-	}
-	for name, value := range mux.Vars(r) {
-		if plain, err := url.PathUnescape(value); err == nil {
-			value = plain
-		}
-		r.SetPathValue(name, value)
-	}
-	e.handler.ServeHTTP(w, r)
-}
-
-func isUpgrade(r *http.Request) bool {
-	return r.Header["Upgrade"] != nil && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
-}
-
-// upgradeRequired answers a WebSocket handshake where there is none: 426 is what makes clients fall back to plain
-// HTTP at once.
-func upgradeRequired(w http.ResponseWriter, ex *exchange) {
-	ex.fail(w, &Error{
-		Status: http.StatusUpgradeRequired, Param: "Upgrade", Code: "websocket_not_supported",
-		Message: "Upgrade: this endpoint has no WebSocket, use plain HTTP",
-		Header:  http.Header{"Upgrade": {"HTTP/1.1"}},
-	})
-}
-
-// notFound answers what no endpoint matched.
-type notFound struct {
-	router    *mux.Router
-	endpoints []mountedEndpoint
-}
-
-func (n *notFound) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ex := exchangeFrom(r.Context())
-	allowed := n.allowed(r)
-	switch {
-	case isUpgrade(r): // also where there is no route: a client that falls back asks there again, and gets its 404
-		upgradeRequired(w, ex)
-	case len(allowed) == 0:
-		ex.fail(w, &Error{Status: http.StatusNotFound, Param: "path", Message: "path: there is no such endpoint"})
-	default:
-		ex.fail(w, &Error{
-			Status: http.StatusMethodNotAllowed, Param: "method",
-			Message: "method: this endpoint takes " + strings.Join(allowed, ", "),
-			Header:  http.Header{"Allow": {strings.Join(allowed, ", ")}},
-		})
-	}
-}
-
-// allowed returns the methods for which the path exists.
-func (n *notFound) allowed(r *http.Request) []string {
-	var allowed []string
-	for i := range n.endpoints {
-		method := n.endpoints[i].method()
-		if slices.Contains(allowed, method) {
-			continue
-		}
-		try := &http.Request{Method: method, URL: r.URL, Host: r.Host, Header: http.Header{}}
-		var match mux.RouteMatch
-		if n.router.Match(try, &match) && match.MatchErr == nil {
-			allowed = append(allowed, method)
-			if method == http.MethodGet {
-				allowed = append(allowed, http.MethodHead)
-			}
-		}
-	}
-	slices.Sort(allowed)
-	return slices.Compact(allowed)
-}
-
 // providerEndpoints are those that every provider gets.
 func (p *Proxy) providerEndpoints(r *record, mp mountedProvider) []mountedEndpoint {
 	root := "/" + mp.name
@@ -256,7 +144,7 @@ func (p *Proxy) providerEndpoints(r *record, mp mountedProvider) []mountedEndpoi
 	var out []mountedEndpoint
 	add := func(e Endpoint, path string, h http.Handler) {
 		out = append(out, mountedEndpoint{
-			Endpoint: e, path: root + path, owner: r.name, auth: AuthDefault, tags: tags, handler: p.tracked(h),
+			Endpoint: e, prefix: root, path: root + path, owner: r.name, tags: tags, handler: h,
 		})
 	}
 	for _, f := range clientFormats() {

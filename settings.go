@@ -22,6 +22,8 @@ type Settings struct {
 	// the proxy's, the others are decoded strictly into the plugin's configuration. A table of a plugin
 	// that is not registered is an error.
 	Plugins map[string]map[string]any
+	// Security says who may call.
+	Security Security
 	// Features switches behaviour that is on its way in or out.
 	Features Features
 	// Limits bounds what one request or plugin may take.
@@ -78,6 +80,7 @@ const enabledKey = "enabled"
 func (s Settings) clone() Settings {
 	s.EnabledPlugins = slices.Clone(s.EnabledPlugins)
 	s.DisabledPlugins = slices.Clone(s.DisabledPlugins)
+	s.Security = s.Security.clone()
 	if s.Plugins != nil {
 		tables := make(map[string]map[string]any, len(s.Plugins))
 		for name, table := range s.Plugins {
@@ -91,7 +94,7 @@ func (s Settings) clone() Settings {
 // only returns a copy that holds no other plugin's table.
 func (s Settings) only(plugin string) Settings {
 	tables := s.Plugins
-	s.Plugins = nil
+	s.Plugins, s.Security.Keys = nil, nil
 	s = s.clone()
 	if table, ok := tables[plugin]; ok {
 		s.Plugins = map[string]map[string]any{plugin: cloneTable(table)}

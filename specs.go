@@ -93,6 +93,8 @@ type Endpoint struct {
 	Summary string
 	// Auth overrides the route's policy.
 	Auth AuthPolicy
+	// WebSocket tells that the endpoint takes WebSocket handshakes. Others are answered 426.
+	WebSocket bool
 	// Format is the dialect of the endpoint's clients, which shapes the proxy's own errors. May be empty.
 	Format adapters.Format
 }

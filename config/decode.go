@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/internal/nearest"
@@ -234,10 +233,10 @@ func (d *decoder) unknown(n *node, key, name string, s shape) {
 		d.mistakes = append(d.mistakes, found...)
 		return
 	}
-	d.failf(n.origin, key, "unknown key%s", nearest.Hint(strings.ToLower(name), s.names()))
+	d.failf(n.origin, key, "unknown key%s", nearest.Hint(name, s.names()))
 }
 
-// entries decodes a table into a map, over the entries that it has.
+// entries decodes a table into a map, beside the entries that it has.
 func (d *decoder) entries(n *node, v reflect.Value, key string) {
 	t := v.Type()
 	if n.table == nil || t.Key().Kind() != reflect.String {
@@ -250,9 +249,6 @@ func (d *decoder) entries(n *node, v reflect.Value, key string) {
 	for _, name := range n.keys() {
 		at := reflect.ValueOf(name).Convert(t.Key())
 		entry := reflect.New(t.Elem()).Elem()
-		if old := v.MapIndex(at); old.IsValid() {
-			entry.Set(old)
-		}
 		d.value(n.table[name], entry, join(key, name))
 		v.SetMapIndex(at, entry)
 	}

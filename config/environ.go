@@ -156,7 +156,7 @@ func (l *loader) resolve(path []string) (keys []string, s shape, hint string) {
 	for _, part := range path {
 		key, next, ok := s.step(n, part)
 		if !ok {
-			return nil, shape{}, nearest.Hint(strings.ToLower(part), s.names())
+			return nil, shape{}, nearest.Hint(part, s.names())
 		}
 		keys = append(keys, key)
 		s, n = next, n.lookup(key)

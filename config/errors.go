@@ -78,11 +78,14 @@ func (o Origin) rank() int {
 	return 1 + int(o.Source)
 }
 
-// about tells whether one of the errors is about the key, what is above or what is below it.
+// about tells whether one of the errors is about the key or what it is part of: then nothing else can be said of it.
 func (e KeyErrors) about(key string) bool {
-	return slices.ContainsFunc(e, func(one *KeyError) bool {
-		return one.Key == key || isBelow(one.Key, key) || isBelow(key, one.Key)
-	})
+	return slices.ContainsFunc(e, func(one *KeyError) bool { return one.Key == key || isBelow(key, one.Key) })
+}
+
+// within tells whether one of the errors is about a table or something in it.
+func (e KeyErrors) within(table string) bool {
+	return slices.ContainsFunc(e, func(one *KeyError) bool { return one.Key == table || isBelow(one.Key, table) })
 }
 
 // isBelow tells whether key is in the table or list that above names.

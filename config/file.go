@@ -23,9 +23,9 @@ type File struct {
 	Server Server
 	// Logging says what the application logs, and in which form.
 	Logging Logging
-	// Security says who may use the proxy.
+	// Security says who may use the proxy. It is not part of Settings: the application has to apply it.
 	Security Security
-	// CORS says which web pages may use the proxy.
+	// CORS says which web pages may use the proxy. It is the application's to apply, too.
 	CORS CORS
 	// Settings is what [ccproxy.Registry.Build] takes.
 	Settings ccproxy.Settings

@@ -240,7 +240,7 @@ func (l *loader) settings() ccproxy.Settings {
 		}
 		s.Plugins[name] = table.plainTable()
 		asked.Plugins[name] = s.Plugins[name]
-		if l.mistakes.about(join("plugins", name)) {
+		if l.mistakes.within(join("plugins", name)) {
 			asked.Plugins[name] = onlyEnabled(table)
 		}
 	}
@@ -288,7 +288,7 @@ func (l *loader) addBuildErrors(err error) {
 		switch {
 		case !ok || p.Op != "configure" || l.inCode(p.Plugin):
 			continue
-		case l.mistakes.about(join("plugins", p.Plugin)):
+		case l.mistakes.within(join("plugins", p.Plugin)):
 			continue
 		}
 		key := join("plugins", p.Plugin)

@@ -149,6 +149,12 @@ func TestWrongFiles(t *testing.T) {
 		{"huge duration", "[plugins.wide]\nwait = 10000000000\n", []string{
 			"F:2:8: plugins.wide.wait: is too large or too small",
 		}},
+		{"huge negative duration", "[plugins.wide]\nwait = -10000000000\n", []string{
+			"F:2:8: plugins.wide.wait: is too large or too small",
+		}},
+		{"huge negative fraction", "[plugins.wide]\nwait = -1e300\n", []string{
+			"F:2:8: plugins.wide.wait: is too large or too small",
+		}},
 		{"endless duration", "[plugins.wide]\nwait = inf\n", []string{"F:2:8: plugins.wide.wait: is too large or too small"}},
 		{"not even a duration", "[plugins.wide]\nwait = nan\n", []string{
 			"F:2:8: plugins.wide.wait: is too large or too small",
@@ -199,6 +205,18 @@ func TestWrongFiles(t *testing.T) {
 		}},
 		{"what is missing, without a table", "enabled_plugins = [\"spare\"]\n", []string{
 			"F: plugins.spare.api_key: must be set",
+		}},
+
+		{"what is missing, beside an unknown key", "[plugins.spare]\nenabled = true\napi_kye = \"\"\n", []string{
+			"F:1:10: plugins.spare.api_key: must be set",
+			`F:3:1: plugins.spare.api_kye: unknown key (did you mean "api_key"?)`,
+		}},
+		{"one mistake for one value", "[[security.api_keys]]\nname = \"a\"\nkey = 5\n", []string{
+			"F:3:7: security.api_keys[0].key: is a whole number, must be a string",
+		}},
+		{"a list and its element", "[plugins.wide]\ntags = [5, \"b\", \"c\", \"d\"]\n", []string{
+			"F:2:8: plugins.wide.tags: must be at most 3 elements",
+			"F:2:9: plugins.wide.tags[0]: is a whole number, must be a string",
 		}},
 
 		// Obsolete keys.

@@ -76,10 +76,6 @@ func TestSearch(t *testing.T) {
 			name: "home without configuration", files: []string{"config.toml"}, dir: "d",
 			environ: func(base string) []string { return []string{"HOME=" + base, "XDG_CONFIG_HOME=" + base} },
 		},
-		{
-			name: "relative XDG", files: []string{"d/x/ccproxy/config.toml"}, dir: "d",
-			environ: func(string) []string { return []string{"XDG_CONFIG_HOME=x"} },
-		},
 		{name: "git worktree", files: []string{"r/.git", "r/ccproxy.toml", "r/d/e/x"}, dir: "r/d/e", want: "r/ccproxy.toml"},
 		{name: "nearest repository", files: []string{"r/.git", "r/ccproxy.toml", "r/d/.git"}, dir: "r/d"},
 		{name: "no repository", files: []string{"r/ccproxy.toml", "r/d/x"}, dir: "r/d"},
@@ -108,6 +104,20 @@ func TestSearch(t *testing.T) {
 				t.Errorf("found %q, want %q", f.Path, want)
 			}
 		})
+	}
+}
+
+// TestRelativeXDG holds that a relative path there is ignored, as its specification says.
+func TestRelativeXDG(t *testing.T) {
+	t.Chdir(t.TempDir())
+	overwrite(t, filepath.Join("x", "ccproxy", "config.toml"), "")
+	f, err := config.Load(nil, config.Options{Environ: []string{"XDG_CONFIG_HOME=x"}})
+	if err != nil || f.Path != "" {
+		t.Errorf("Load = %v, %v, want no file", f, err)
+	}
+	overwrite(t, "ccproxy.toml", "")
+	if f, err = config.Load(nil, config.Options{Environ: noEnviron()}); err != nil || f.Path != "ccproxy.toml" {
+		t.Errorf("Load = %v, %v, want the file of the working directory", f, err)
 	}
 }
 
