@@ -49,7 +49,9 @@ func (m Manifest) command(name string) (CommandSpec, bool) {
 	}
 	for _, c := range m.AuthCommands {
 		if c.Name == name {
-			return CommandSpec{Name: c.Name, Description: c.Description, Parent: "auth", Options: c.Options, New: c.New}, true
+			return CommandSpec{
+				Name: c.Name, Description: c.Description, Parent: "auth", Options: c.Options, New: c.New,
+			}, true
 		}
 	}
 	return CommandSpec{}, false

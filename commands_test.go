@@ -100,6 +100,7 @@ func TestRunCommand(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			var out bytes.Buffer
 			inv := ccproxy.Invocation{Args: []string{"a", "b"}, Flags: tt.flags, Stdout: &out}
 			err := proxy.RunCommand(t.Context(), tt.plugin, tt.command, inv)

@@ -40,29 +40,39 @@ type CoreServices struct {
 
 // HookRegistry is the part of a [hooks.Registry] that plugins see. Its methods may be called concurrently.
 type HookRegistry interface {
+	// Register adds a hook of the plugin until it stops, or unregister is called.
 	Register(h hooks.Hook, o hooks.Options) (unregister func(), err error)
 	// Enabled reports whether anybody listens, so that nobody builds a payload in vain.
 	Enabled(e hooks.Event) bool
+	// Emit sends an event in the plugin's name. It never blocks.
 	Emit(hc hooks.Context)
 }
 
 // FormatRegistry is the part of an [adapters.Registry] that plugins see.
 type FormatRegistry interface {
+	// Register adds an adapter of the plugin until it stops, or unregister is called.
 	Register(reg adapters.Registration) (unregister func(), err error)
+	// Lookup returns the adapter in force; without one the error wraps adapters.ErrNoAdapter.
 	Lookup(pair adapters.FormatPair) (adapters.FormatAdapter, error)
+	// Pairs returns the pairs that have an adapter, sorted.
 	Pairs() []adapters.FormatPair
 }
 
 // OAuthRegistry is the part of an [oauth.Registry] that plugins see.
 type OAuthRegistry interface {
+	// Register adds a provider of the plugin until it stops, or unregister is called.
 	Register(p oauth.Provider) (unregister func(), err error)
+	// Lookup finds a provider of any plugin.
 	Lookup(name string) (oauth.Provider, bool)
+	// Infos describes all providers, by name.
 	Infos() []oauth.Info
 }
 
 // PluginDirectory tells of the plugins of a proxy.
 type PluginDirectory interface {
+	// Manifests returns those of all registered plugins, by name.
 	Manifests() []Manifest
+	// Statuses returns how all registered plugins are doing, by name.
 	Statuses() []PluginStatus
 }
 

@@ -200,6 +200,9 @@ func (ex *exchange) enabled(e hooks.Event) bool { return ex.proxy.hooks.Enabled(
 
 // finish emits the one event that ends every request.
 func (ex *exchange) finish() {
+	if ex.status == 0 && ex.failure == nil {
+		ex.status = http.StatusOK // what net/http sends for a handler that writes nothing
+	}
 	ex.announce()
 	duration := time.Since(ex.begun)
 	if ex.failure == nil && ex.status < http.StatusBadRequest {

@@ -16,9 +16,10 @@ import (
 // newUpstreamTransport is tuned for few hosts with many long streams each. Nothing here bounds how long an
 // answer takes: models think for minutes, and it is the request's context that ends a call.
 func newUpstreamTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            lease.Dialer((&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext),
+		DialContext:            lease.Dialer(dialer.DialContext),
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxIdleConnsPerHost:    256, // the default of 2 dials anew for nearly every request of a busy host

@@ -13,8 +13,8 @@ func (p *Proxy) coreEndpoints() []mountedEndpoint {
 	var out []mountedEndpoint
 	add := func(method, path, summary string, auth AuthPolicy, h http.HandlerFunc) {
 		out = append(out, mountedEndpoint{
-			Endpoint: Endpoint{Method: method, Summary: summary, Auth: auth}, prefix: corePrefix(path), path: path, auth: auth,
-			tags: []string{"core"}, handler: h,
+			Endpoint: Endpoint{Method: method, Summary: summary, Auth: auth}, prefix: corePrefix(path), path: path,
+			auth: auth, tags: []string{"core"}, handler: h,
 		})
 	}
 	add("GET", "/", "Tell that the proxy is there", AuthPublic, p.serveRoot)

@@ -92,7 +92,7 @@ func describe(endpoints []mountedEndpoint) apiDocument {
 		OpenAPI: "3.1.0",
 		Info: apiInfo{
 			Title: "ccproxy", Version: Version,
-			Description: "An LLM proxy that is put together from plugins. Endpoints that answer GET answer HEAD as well.",
+			Description: "An LLM proxy that is put together from plugins. What answers GET answers HEAD as well.",
 		},
 		Paths: make(map[string]map[string]apiOperation), Components: apiComponents(),
 	}
@@ -168,7 +168,8 @@ func errorContent(f adapters.Format) map[string]apiMedia {
 func apiComponents() map[string]any {
 	text := map[string]any{"type": "string"}
 	detail := map[string]any{
-		"type": "object", "properties": map[string]any{"type": text, "message": text}, "required": []string{"type", "message"},
+		"type": "object", "required": []string{"type", "message"},
+		"properties": map[string]any{"type": text, "message": text},
 	}
 	return map[string]any{
 		"schemas": map[string]any{
@@ -181,9 +182,10 @@ func apiComponents() map[string]any {
 				"type": "object", "properties": map[string]any{"error": detail}, "required": []string{"error"},
 			},
 			"AnthropicError": map[string]any{
-				"type":       "object",
-				"properties": map[string]any{"type": map[string]any{"const": "error"}, "error": detail, "request_id": text},
-				"required":   []string{"type", "error"},
+				"type": "object", "required": []string{"type", "error"},
+				"properties": map[string]any{
+					"type": map[string]any{"const": "error"}, "error": detail, "request_id": text,
+				},
 			},
 		},
 		"securitySchemes": map[string]any{

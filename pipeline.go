@@ -173,19 +173,14 @@ func jsonError(err error) error {
 
 // do calls the provider, with the events around it.
 func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, error) {
-	if ex.proxy.hooks.Mutators() || ex.enabled(hooks.EventProviderRequestPrepared) {
+	if ex.proxy.hooks.Mutators() || ex.enabled(hooks.EventProviderRequestPrepared) ||
+		ex.enabled(hooks.EventProviderRequestSent) {
 		call.prepare = p.prepare
 		if !p.spec.SelfPrepared {
 			if err := p.prepareCall(ctx, call); err != nil {
 				return nil, err
 			}
 		}
-	}
-	if ex.enabled(hooks.EventProviderRequestSent) {
-		ex.emit(&hooks.ProviderRequestSent{
-			Method: http.MethodPost, Endpoint: call.Endpoint, Model: call.Model, Stream: call.Stream,
-			BodyBytes: int64(len(call.Body)),
-		})
 	}
 	start := time.Now()
 	ans, err := p.provider.Do(ctx, call)
@@ -225,17 +220,23 @@ func (p *pipeline) prepare(ctx context.Context, req *hooks.PreparedRequest) erro
 	if err := p.proxy.hooks.Prepare(ctx, req); err != nil {
 		return err
 	}
-	if !ex.enabled(hooks.EventProviderRequestPrepared) {
-		return nil
-	}
 	body, _, err := req.Result()
 	if err != nil {
 		return err
 	}
-	ex.emit(&hooks.ProviderRequestPrepared{
-		Method: req.Method, URL: req.URL, Endpoint: req.Endpoint, Model: req.Model, ClientModel: req.ClientModel,
-		Stream: req.Stream, Header: hooks.SnapshotHeader(req.Header), BodyBytes: int64(len(body)), Body: string(body),
-	})
+	if ex.enabled(hooks.EventProviderRequestPrepared) {
+		ex.emit(&hooks.ProviderRequestPrepared{
+			Method: req.Method, URL: req.URL, Endpoint: req.Endpoint, Model: req.Model, ClientModel: req.ClientModel,
+			Stream: req.Stream, Header: hooks.SnapshotHeader(req.Header),
+			BodyBytes: int64(len(body)), Body: string(body),
+		})
+	}
+	if ex.enabled(hooks.EventProviderRequestSent) {
+		ex.emit(&hooks.ProviderRequestSent{
+			Method: req.Method, URL: req.URL, Endpoint: req.Endpoint, Model: req.Model, Stream: req.Stream,
+			BodyBytes: int64(len(body)),
+		})
+	}
 	return nil
 }
 

@@ -152,6 +152,12 @@ func (m Manifest) clone() Manifest {
 	m.AuthCommands = cloneSlice(m.AuthCommands)
 	m.Commands = cloneSlice(m.Commands)
 	m.RequiresFormatAdapters = cloneSlice(m.RequiresFormatAdapters)
+	for i := range m.AuthCommands {
+		m.AuthCommands[i].Options = cloneSlice(m.AuthCommands[i].Options)
+	}
+	for i := range m.Commands {
+		m.Commands[i].Options = cloneSlice(m.Commands[i].Options)
+	}
 	for i := range m.Providers {
 		m.Providers[i].Formats = cloneSlice(m.Providers[i].Formats)
 	}

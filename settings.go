@@ -2,6 +2,7 @@ package ccproxy
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"reflect"
@@ -178,8 +179,8 @@ func (s Settings) String() string {
 		s.DisablePlugins, s.EnabledPlugins, s.DisabledPlugins, tables, s.Features, s.Limits)
 }
 
-// GoString is String, so that no verb prints a secret.
-func (s Settings) GoString() string { return s.String() }
+// Format prints String for every verb, so that none shows a secret.
+func (s Settings) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue is String.
 func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // TransportOption changes a transport of [Proxy.Transport].
@@ -59,7 +61,10 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 		in.URL.Path = "/"
 	}
 	body, pw := io.Pipe()
-	w := &pipeWriter{req: req, header: make(http.Header), body: body, pipe: pw, ready: make(chan struct{})}
+	w := &pipeWriter{
+		req: req, header: make(http.Header), body: body, pipe: pw, ready: make(chan struct{}),
+		patience: t.proxy.limits.WriteTimeout,
+	}
 	w.closer = func() { cancel(); _ = body.Close() } // never fails
 	// As net/http's own transport does, an answer whose context ends is an error at once, not half an answer.
 	w.settled = context.AfterFunc(ctx, func() { _ = pw.CloseWithError(context.Cause(ctx)) })
@@ -102,11 +107,12 @@ type pipeWriter struct {
 	pipe   *io.PipeWriter
 	closer func()
 
-	settled func() bool // the context's end is of no interest any more
-	once    sync.Once
-	ready   chan struct{}
-	resp    *http.Response
-	err     error
+	settled  func() bool // the context's end is of no interest any more
+	patience time.Duration
+	once     sync.Once
+	ready    chan struct{}
+	resp     *http.Response
+	err      error
 }
 
 var errAborted = errors.New("the proxy ended the answer before it was whole")
@@ -135,6 +141,9 @@ func (w *pipeWriter) Write(b []byte) (int, error) {
 	if w.req.Method == http.MethodHead {
 		return len(b), nil
 	}
+	// Nothing is buffered here, so a reader that neither reads nor closes would hold the call for good.
+	stalled := time.AfterFunc(w.patience, func() { _ = w.pipe.CloseWithError(os.ErrDeadlineExceeded) })
+	defer stalled.Stop()
 	return w.pipe.Write(b)
 }
 

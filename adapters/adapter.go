@@ -12,8 +12,11 @@ import (
 //
 // Methods must be safe for concurrent use. They must not keep the input and may change it.
 type FormatAdapter interface {
+	// ConvertRequest converts the request of a client.
 	ConvertRequest(ctx context.Context, in map[string]any) (map[string]any, error)
+	// ConvertResponse converts a whole answer.
 	ConvertResponse(ctx context.Context, in map[string]any) (map[string]any, error)
+	// ConvertError converts the body of an error.
 	ConvertError(ctx context.Context, in map[string]any) (map[string]any, error)
 
 	// ConvertStream converts the data of stream events. The result is lazy: it pulls from in only while it
@@ -24,8 +27,11 @@ type FormatAdapter interface {
 // RawAdapter is an optional upgrade of a [FormatAdapter]: JSON in, JSON out, without maps between. Callers
 // that hold bytes ask for it first. Its methods obey the rules of FormatAdapter.
 type RawAdapter interface {
+	// ConvertRawRequest is ConvertRequest on JSON.
 	ConvertRawRequest(ctx context.Context, in []byte) ([]byte, error)
+	// ConvertRawResponse is ConvertResponse on JSON.
 	ConvertRawResponse(ctx context.Context, in []byte) ([]byte, error)
+	// ConvertRawError is ConvertError on JSON.
 	ConvertRawError(ctx context.Context, in []byte) ([]byte, error)
 
 	// ConvertRawStream converts whole events, with names and terminal events as the target format has them.

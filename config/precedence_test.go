@@ -3,6 +3,7 @@ package config_test
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,21 +14,18 @@ import (
 	"github.com/ccproxy-go/ccproxy/config"
 )
 
-// kinds are keys of every kind, with a value from each source.
-func kinds() []struct {
+// kind is a key with a value from each source.
+type kind struct {
 	name, key string
 	toml, env string
 	override  any
 	get       func(*config.File, *wide) any
 	want      [4]any // from default, file, environment, override
-} {
-	return []struct {
-		name, key string
-		toml, env string
-		override  any
-		get       func(*config.File, *wide) any
-		want      [4]any
-	}{
+}
+
+// pluginKinds are keys of every kind, of a plugin.
+func pluginKinds() []kind {
+	return []kind{
 		{
 			"bool", "plugins.wide.flag", "false", "TRUE", false,
 			func(_ *config.File, w *wide) any { return w.Flag },
@@ -131,6 +129,12 @@ func kinds() []struct {
 			func(_ *config.File, w *wide) any { return fmt.Sprint(w.Extra) },
 			[4]any{"<nil>", "two", "map[a:1]", "true"},
 		},
+	}
+}
+
+// coreKinds are keys of every kind, of the core.
+func coreKinds() []kind {
+	return []kind{
 		{
 			"core int", "server.port", "2", "3", "4",
 			func(f *config.File, _ *wide) any { return f.Server.Port },
@@ -196,7 +200,7 @@ func kinds() []struct {
 // TestPrecedence sets each kind of key in every combination of sources: the highest one must win, and be named.
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
-	for _, tt := range kinds() {
+	for _, tt := range slices.Concat(pluginKinds(), coreKinds()) {
 		for set := range 8 {
 			t.Run(fmt.Sprintf("%s/%03b", tt.name, set), func(t *testing.T) {
 				t.Parallel()

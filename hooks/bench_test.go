@@ -3,6 +3,7 @@ package hooks_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/ccproxy-go/ccproxy/hooks"
@@ -118,5 +119,63 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // counts allocations
 	close(release)
 	if err := reg.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// commonHeader is what a client's request looks like once it has passed a few hops.
+func commonHeader() http.Header {
+	return http.Header{
+		"Accept": {"application/json"}, "Accept-Encoding": {"gzip, br"}, "Accept-Language": {"*"},
+		"Anthropic-Beta": {"a,b"}, "Anthropic-Version": {"2023-06-01"}, "Authorization": {"Bearer x"},
+		"Connection": {"keep-alive"}, "Content-Length": {"5120"}, "Content-Type": {"application/json"},
+		"User-Agent": {"cli/2.0"}, "Sec-Fetch-Mode": {"cors"}, "X-App": {"cli"}, "X-Forwarded-For": {"10.0.0.1"},
+		"X-Forwarded-Proto": {"https"}, "X-Real-Ip": {"10.0.0.1"}, "X-Request-Id": {"r1"},
+		"X-Stainless-Arch": {"x64"}, "X-Stainless-Lang": {"js"}, "X-Stainless-Os": {"Linux"},
+		"X-Stainless-Package-Version": {"0.60.0"}, "X-Stainless-Retry-Count": {"0"},
+		"X-Stainless-Runtime": {"node"}, "X-Stainless-Timeout": {"600"},
+		"Traceparent": {"00-1-2-01"}, "X-Ratelimit-Remaining-Tokens": {"1"},
+	}
+}
+
+func BenchmarkSnapshotHeader(b *testing.B) {
+	h := commonHeader()
+	b.ReportAllocs()
+	for b.Loop() {
+		hooks.SnapshotHeader(h)
+	}
+}
+
+func BenchmarkSafeQuery(b *testing.B) {
+	for _, q := range []string{"beta=true&limit=20&after_id=msg_1", "key=abc&alt=sse"} {
+		b.Run(q, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				hooks.SafeQuery(q)
+			}
+		})
+	}
+}
+
+// BenchmarkManyObservers measures what five events of one request cost a proxy with many observers, from the
+// first Emit to the return of the last hook.
+func BenchmarkManyObservers(b *testing.B) {
+	for _, observers := range []int{5, 50} {
+		b.Run(fmt.Sprint(observers), func(b *testing.B) {
+			var reg hooks.Registry
+			for i := range observers {
+				register(b, &reg, hooks.Observe(fmt.Sprint(i), nothing, hooks.Events()...), hooks.Options{})
+			}
+			events := []hooks.Payload{
+				&hooks.RequestStarted{}, &hooks.ProviderRequestPrepared{}, &hooks.ProviderRequestSent{},
+				&hooks.ProviderResponseReceived{}, &hooks.RequestCompleted{},
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, p := range events {
+					reg.Emit(hooks.Context{Payload: p})
+				}
+				_ = reg.Flush(b.Context())
+			}
+		})
 	}
 }

@@ -3,7 +3,6 @@ package hooks
 import (
 	"encoding/json"
 	"iter"
-	"maps"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -11,114 +10,135 @@ import (
 	"strings"
 )
 
-const redacted = "[REDACTED]"
-
 // Header is a snapshot of a message's header in which credentials are redacted. It cannot be changed, so any
 // number of hooks share one. The zero value is empty.
-type Header struct{ h http.Header }
+type Header struct{ lines []line } // those of one field lie together
+
+// line is one value of a header and its name. A message has few, so a list is made and searched faster than
+// a map.
+type line struct{ name, value string }
 
 // SnapshotHeader copies h. A field that carries credentials, by its name, keeps its place but its values
-// become "[REDACTED]"; fields that hold a URL go through [SafeURL].
+// become "[REDACTED]"; fields that hold a URL go through [SafeURL]. A field without a value, which is never
+// sent, is left out.
 func SnapshotHeader(h http.Header) Header {
 	if len(h) == 0 {
 		return Header{}
 	}
-	c := h.Clone()
-	for name, values := range c {
-		switch {
-		case isCredential(name):
-			replaceEach(values, func(string) string { return redacted })
-		case holdsURL(name):
-			replaceEach(values, safeText)
+	n := 0
+	for _, values := range h {
+		n += len(values)
+	}
+	lines := make([]line, 0, n)
+	for name, values := range h {
+		if len(values) == 0 {
+			continue
+		}
+		kind := kindOf(name)
+		for _, v := range values {
+			switch kind {
+			case secretField:
+				v = redacted
+			case addressField:
+				v = safeText(v)
+			case plainField:
+			}
+			lines = append(lines, line{name, v})
 		}
 	}
-	return Header{c}
+	return Header{lines}
 }
 
 // Value returns the first value of the field, empty if there is none. Case does not matter.
 func (h Header) Value(name string) string {
-	values := h.values(name)
-	if len(values) == 0 {
+	field := h.field(name)
+	if len(field) == 0 {
 		return ""
 	}
-	return values[0]
+	return field[0].value
 }
 
 // Values returns a copy of all values of the field.
-func (h Header) Values(name string) []string { return slices.Clone(h.values(name)) }
+func (h Header) Values(name string) []string { return valuesOf(h.field(name)) }
 
 // All yields each value with its name; names come in alphabetical order.
 func (h Header) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		for _, name := range slices.Sorted(maps.Keys(h.h)) {
-			for _, v := range h.h[name] {
-				if !yield(name, v) {
-					return
-				}
+		lines := slices.Clone(h.lines)
+		slices.SortStableFunc(lines, func(a, b line) int { return strings.Compare(a.name, b.name) })
+		for _, l := range lines {
+			if !yield(l.name, l.value) {
+				return
 			}
 		}
 	}
 }
 
 // Len is the number of fields.
-func (h Header) Len() int { return len(h.h) }
+func (h Header) Len() (n int) {
+	for range h.fields() {
+		n++
+	}
+	return n
+}
 
 // MarshalJSON writes the snapshot as an object of arrays, redacted as it is.
 func (h Header) MarshalJSON() ([]byte, error) {
-	if h.h == nil {
-		return []byte("{}"), nil
+	fields := make(map[string][]string, len(h.lines))
+	for field := range h.fields() {
+		fields[field[0].name] = valuesOf(field)
 	}
-	return json.Marshal(h.h)
+	return json.Marshal(fields)
 }
 
-func (h Header) values(name string) []string {
-	if v, ok := h.h[textproto.CanonicalMIMEHeaderKey(name)]; ok {
-		return v
-	}
-	return h.h[name] // a field that was set under a name of unusual case
-}
-
-// SafeURL returns u as text that may be shown and stored: without user information and fragment, and with the
-// values of credential-like query keys redacted. A nil u is the empty string.
-func SafeURL(u *url.URL) string {
-	if u == nil {
-		return ""
-	}
-	if u.Opaque != "" { // not split into its parts, so nothing says what is secret in it
-		return u.Scheme + ":" + redacted
-	}
-	c := *u
-	c.User, c.Fragment, c.RawFragment = nil, "", ""
-	c.RawQuery = SafeQuery(u.RawQuery)
-	return c.String()
-}
-
-// SafeQuery returns an encoded query with the values of credential-like keys redacted; order and spelling
-// of the rest stay.
-func SafeQuery(raw string) string {
-	if raw == "" {
-		return ""
-	}
-	var b strings.Builder
-	for {
-		end := strings.IndexAny(raw, "&;") // some servers split at semicolons too
-		if end < 0 {
-			writeSafePair(&b, raw)
-			return b.String()
+// fields yields the lines of each field.
+func (h Header) fields() iter.Seq[[]line] {
+	return func(yield func([]line) bool) {
+		for rest := h.lines; len(rest) > 0; {
+			n := extent(rest)
+			if !yield(rest[:n]) {
+				return
+			}
+			rest = rest[n:]
 		}
-		writeSafePair(&b, raw[:end])
-		b.WriteByte(raw[end])
-		raw = raw[end+1:]
 	}
 }
 
-func writeSafePair(b *strings.Builder, pair string) {
-	key, _, found := strings.Cut(pair, "=")
-	if found && isCredentialKey(key) {
-		b.WriteString(key + "=" + redacted)
-		return
+// field returns the lines of one field.
+func (h Header) field(name string) []line {
+	if f := h.exactly(textproto.CanonicalMIMEHeaderKey(name)); f != nil {
+		return f
 	}
-	b.WriteString(pair)
+	return h.exactly(name) // a field that was set under a name of unusual case
+}
+
+func (h Header) exactly(name string) []line {
+	for i, l := range h.lines {
+		if l.name == name {
+			return h.lines[i : i+extent(h.lines[i:])]
+		}
+	}
+	return nil
+}
+
+// extent is how many of the lines belong to the field of the first.
+func extent(lines []line) int {
+	n := 1
+	for n < len(lines) && lines[n].name == lines[0].name {
+		n++
+	}
+	return n
+}
+
+func valuesOf(field []line) []string {
+	if field == nil {
+		return nil
+	}
+	values := make([]string, len(field))
+	for i, l := range field {
+		values[i] = l.value
+	}
+	return values
 }
 
 // safeText is SafeURL for a URL that is still text.
@@ -128,54 +148,4 @@ func safeText(s string) string {
 		return redacted
 	}
 	return SafeURL(u)
-}
-
-// isCredential judges a header field by its name. When in doubt it redacts: a snapshot that lacks a harmless
-// value is a nuisance, one that holds a key is a leak.
-func isCredential(name string) bool {
-	name = strings.ToLower(name)
-	if strings.Contains(name, "ratelimit") { // …-ratelimit-remaining-tokens counts tokens
-		return false
-	}
-	return name == "chatgpt-account-id" || name == "x-forwarded-client-cert" || soundsSecret(name)
-}
-
-// isCredentialKey judges a query key, which is redacted too if it cannot be decoded.
-func isCredentialKey(key string) bool {
-	key, err := url.QueryUnescape(key)
-	if err != nil {
-		return true
-	}
-	key = strings.ReplaceAll(strings.ToLower(key), "_", "-")
-	switch key {
-	case "key", "code", "state", "sig", "auth", "code-verifier", "assertion", "session":
-		return true
-	}
-	return strings.HasSuffix(key, "signature") || soundsSecret(key)
-}
-
-func soundsSecret(name string) bool {
-	for _, word := range [...]string{
-		"authorization", "cookie", "token", "secret", "api-key", "apikey", "auth-key", "access-key", "private-key",
-		"password", "passwd", "credential", "jwt",
-	} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
-}
-
-func holdsURL(name string) bool {
-	switch strings.ToLower(name) {
-	case "location", "content-location", "referer":
-		return true
-	}
-	return false
-}
-
-func replaceEach(values []string, with func(string) string) {
-	for i, v := range values {
-		values[i] = with(v)
-	}
 }

@@ -75,6 +75,7 @@ func (f *mutatorFunc) Name() string                                            {
 func (f *mutatorFunc) Events() []Event                                         { return nil }
 func (f *mutatorFunc) Handle(context.Context, *Context) error                  { return nil }
 func (f *mutatorFunc) Prepare(ctx context.Context, req *PreparedRequest) error { return f.fn(ctx, req) }
-func (f *mutatorFunc) empty() bool                                             { return f.fn == nil }
+
+func (f *mutatorFunc) empty() bool { return f.fn == nil }
 
 var _ Mutator = (*mutatorFunc)(nil)

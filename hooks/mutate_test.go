@@ -335,6 +335,7 @@ func (b both) Handle(_ context.Context, hc *hooks.Context) error {
 	b.seen <- hc.Event
 	return nil
 }
+
 func (b both) Prepare(ctx context.Context, r *hooks.PreparedRequest) error {
 	return appendTo("b")(ctx, r)
 }

@@ -1,8 +1,6 @@
 package hooks
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -17,20 +15,30 @@ type observer struct {
 	*identity
 	hook    Hook
 	timeout time.Duration
+	worker  func() // begin; kept, so that starting a goroutine makes no closure
 
 	mu       sync.Mutex
 	tally    tally
 	queue    queue
-	closed   bool  // takes no more events
-	running  bool  // there is a worker
-	current  item  // being handled; a zero serial says none
-	stalled  bool  // current is past its timeout, and already counted as failed
-	reported int64 // dropped, as last logged
+	closed   bool        // takes no more events
+	running  bool        // there is a worker
+	current  *delivery   // being handled, nil if none is
+	stalled  bool        // current is past its deadline, and already counted as failed
+	watchdog *time.Timer // runs if not nil; see watch
+	reported int64       // dropped, as last logged
 	reportAt time.Time
 }
 
+// delivery is one call of the hook: the event and the call's context. The hook may keep either, so it is
+// never used again.
+type delivery struct {
+	hc   Context
+	ctx  callContext
+	pass pass
+}
+
 // offer queues the event for the hook, or drops what has to be dropped. It never waits.
-func (o *observer) offer(hc *Context) {
+func (o *observer) offer(hc *Context, weight int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
@@ -41,7 +49,6 @@ func (o *observer) offer(hc *Context) {
 		o.tally.dropped++
 		return
 	}
-	weight := weightOf(hc.Payload)
 	ok, dropped := o.queue.makeRoom(hc.Event, weight)
 	o.tally.dropped += int64(dropped)
 	if !ok {
@@ -55,82 +62,72 @@ func (o *observer) offer(hc *Context) {
 	o.queue.push(it)
 	if !o.running {
 		o.running = true
-		go o.work()
+		go o.worker()
 	}
 }
 
-// work handles events until the queue is empty. If a hook ends the goroutine, another takes its place.
-func (o *observer) work() {
-	finished := false
+func (o *observer) begin() {
+	o.mu.Lock()
+	d := o.next(time.Now())
+	o.mu.Unlock()
+	o.work(d)
+}
+
+// work handles an event and those after it until the queue is empty. If a hook ends the goroutine, another
+// goes on with the next event.
+func (o *observer) work(d *delivery) {
 	defer func() {
-		if !finished {
-			go o.work()
+		if d != nil {
+			go o.work(d)
 		}
 	}()
-	for {
-		it, ok := o.next()
-		if !ok {
-			finished = true
-			return
-		}
-		o.deliver(it)
+	for d != nil {
+		guard(
+			func() error { return o.hook.Handle(&d.ctx, &d.hc) },
+			func(out outcome) { d = o.finish(d, out) },
+		)
 	}
 }
 
-// next takes an event from the queue. When there is none the worker is dismissed.
-func (o *observer) next() (item, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// next takes an event from the queue. When there is none the worker is dismissed. The caller holds the mutex.
+func (o *observer) next(now time.Time) *delivery {
 	it, ok := o.queue.pop()
 	if !ok {
 		o.running = false
 		o.queue.release()
 		o.tally.wake()
-		return item{}, false
+		o.unwatch()
+		return nil
 	}
-	o.current = it
-	o.current.hc = Context{} // the hook's own from here on
-	return it, true
+	d := &delivery{hc: it.hc, pass: it.pass}
+	d.ctx.lifetime, d.ctx.deadline = o.lifetime, now.Add(o.timeout)
+	o.current = d
+	o.watch(o.timeout)
+	return d
 }
 
-func (o *observer) deliver(it item) {
-	ctx, cancel := context.WithTimeoutCause(o.lifetime, o.timeout, ErrHookTimeout)
-	defer cancel()
-	alarm := time.AfterFunc(o.timeout, func() { o.stall(it.serial) })
-	guard(func() error { return o.hook.Handle(ctx, &it.hc) }, func(out outcome) {
-		alarm.Stop()
-		o.finish(ctx, it.pass, out)
-	})
-}
-
-// stall notes that the hook did not return in time. The worker waits on, for it cannot do anything else.
-func (o *observer) stall(serial uint64) {
-	o.mu.Lock()
-	if o.current.serial != serial { // it has just returned
-		o.mu.Unlock()
-		return
-	}
-	o.stalled = true
-	r := o.count(o.current.pass, outcome{err: ErrHookTimeout, text: ErrHookTimeout.Error()})
-	o.mu.Unlock()
-	o.tell(r)
-}
-
-// finish notes how a call ended. If it overran its timeout that was counted when it did.
-func (o *observer) finish(ctx context.Context, p pass, out outcome) {
-	if out.err != nil && errors.Is(context.Cause(ctx), ErrHookTimeout) {
-		out.text = ErrHookTimeout.Error()
+// finish notes how a call ended, and takes the next event under the same lock if there is nothing to log.
+func (o *observer) finish(d *delivery, out outcome) *delivery {
+	now := time.Now()
+	d.ctx.release(now)
+	if d.ctx.overdue(now) {
+		out.err, out.text = ErrHookTimeout, ErrHookTimeout.Error()
 	}
 	o.mu.Lock()
 	late := o.stalled
-	o.current, o.stalled = item{}, false
-	if late {
-		o.mu.Unlock()
-		return
+	o.current, o.stalled = nil, false
+	var r report
+	if !late { // else it was counted when it overran its timeout
+		r = o.count(d.pass, out)
 	}
-	r := o.count(p, out)
-	o.mu.Unlock()
-	o.tell(r)
+	if !r.quiet() {
+		o.mu.Unlock()
+		o.tell(r)
+		now = time.Now() // the logger's time is not the next call's
+		o.mu.Lock()
+	}
+	defer o.mu.Unlock()
+	return o.next(now)
 }
 
 // count records an outcome. The caller holds the mutex.
@@ -161,6 +158,7 @@ func (o *observer) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
+	o.unwatch()
 }
 
 // discard gives up what is queued and returns how much that was.
@@ -194,7 +192,7 @@ func (o *observer) addTo(s *Stats) {
 	o.tally.addTo(s)
 	s.Stalled = o.stalled
 	s.Pending += o.queue.len()
-	if o.current.serial != 0 && !o.stalled {
+	if o.current != nil && !o.stalled {
 		s.Pending++
 	}
 }

@@ -32,6 +32,7 @@ type PluginError struct{ Name, Op, Err string }
 
 // Event returns [EventAppStartup].
 func (*AppStartup) Event() Event { return EventAppStartup }
+
 func (p *AppStartup) clone() Payload {
 	if p == nil {
 		return nil
@@ -41,6 +42,7 @@ func (p *AppStartup) clone() Payload {
 
 // Event returns [EventAppReady].
 func (*AppReady) Event() Event { return EventAppReady }
+
 func (p *AppReady) clone() Payload {
 	if p == nil {
 		return nil
@@ -50,6 +52,7 @@ func (p *AppReady) clone() Payload {
 
 // Event returns [EventAppShutdown].
 func (*AppShutdown) Event() Event { return EventAppShutdown }
+
 func (p *AppShutdown) clone() Payload {
 	if p == nil {
 		return nil

@@ -109,6 +109,7 @@ func (p *ProviderStreamChunk) weight() int {
 
 // Event returns [EventProviderStreamEnd].
 func (*ProviderStreamEnd) Event() Event { return EventProviderStreamEnd }
+
 func (p *ProviderStreamEnd) clone() Payload {
 	if p == nil {
 		return nil

@@ -55,6 +55,7 @@ func (p *RequestStarted) clone() Payload { return copyOf(p) }
 
 // Event returns [EventRequestCompleted].
 func (*RequestCompleted) Event() Event { return EventRequestCompleted }
+
 func (p *RequestCompleted) clone() Payload {
 	if p == nil {
 		return nil
@@ -66,6 +67,7 @@ func (p *RequestCompleted) clone() Payload {
 
 // Event returns [EventRequestFailed].
 func (*RequestFailed) Event() Event { return EventRequestFailed }
+
 func (p *RequestFailed) clone() Payload {
 	if p == nil {
 		return nil

@@ -63,8 +63,11 @@ func TestPreparedRequestBody(t *testing.T) {
 		want     any
 		fails    bool
 	}{
-		{"object", `{"seed":9007199254740993,"n":1.0}`,
-			map[string]any{"seed": json.Number("9007199254740993"), "n": json.Number("1.0")}, false},
+		{
+			"object", `{"seed":9007199254740993,"n":1.0}`,
+			map[string]any{"seed": json.Number("9007199254740993"), "n": json.Number("1.0")},
+			false,
+		},
 		{"list", `[1]`, []any{json.Number("1")}, false},
 		{"space around", " {} \n", map[string]any{}, false},
 		{"nothing", "", nil, true},

@@ -102,7 +102,7 @@ func (q *queue) fits(weight int) bool {
 
 func (q *queue) drop(r *ring) { q.bytes -= r.pop().weight }
 
-// ring is a first-in-first-out buffer that grows as needed.
+// ring is a first-in-first-out buffer that grows as needed. Its length is zero or a power of two.
 type ring struct {
 	items []item
 	head  int
@@ -113,7 +113,7 @@ func (r *ring) push(it item) {
 	if r.n == len(r.items) {
 		r.grow()
 	}
-	r.items[(r.head+r.n)%len(r.items)] = it
+	r.items[(r.head+r.n)&(len(r.items)-1)] = it
 	r.n++
 }
 
@@ -121,7 +121,7 @@ func (r *ring) push(it item) {
 func (r *ring) pop() item {
 	it := r.items[r.head]
 	r.items[r.head] = item{} // the payload must not outlive its turn
-	r.head = (r.head + 1) % len(r.items)
+	r.head = (r.head + 1) & (len(r.items) - 1)
 	r.n--
 	return it
 }

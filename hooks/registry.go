@@ -104,6 +104,7 @@ func (r *Registry) newEntry(h Hook, d description, o Options) *entry {
 	if len(d.events) > 0 {
 		e.observer = &observer{identity: id, hook: h, timeout: orDefault(o.Timeout, observerTimeout)}
 		e.observer.queue.limit = orDefault(o.Queue, defaultQueue)
+		e.observer.worker = e.observer.begin
 	}
 	if m, ok := h.(Mutator); ok {
 		e.mutator = &mutator{
@@ -174,8 +175,9 @@ func (r *Registry) Emit(hc Context) {
 	if hc.Time.IsZero() {
 		hc.Time = time.Now()
 	}
+	weight := weightOf(hc.Payload)
 	for _, o := range observers {
-		o.offer(&hc)
+		o.offer(&hc, weight)
 	}
 }
 

@@ -44,8 +44,10 @@ func TestRegisterRefuses(t *testing.T) {
 		{"On of any payload", hooks.On("x",
 			func(context.Context, *hooks.Context, hooks.Payload) error { return nil }), hooks.ErrInvalid},
 		{"panics when asked", &oddHook{name: func() string { panic(canary) }}, hooks.ErrInvalid},
-		{"same name", hooks.Mutate("taken", func(context.Context, *hooks.PreparedRequest) error { return nil }),
-			hooks.ErrDuplicate},
+		{
+			"same name", hooks.Mutate("taken", func(context.Context, *hooks.PreparedRequest) error { return nil }),
+			hooks.ErrDuplicate,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

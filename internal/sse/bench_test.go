@@ -48,6 +48,7 @@ func BenchmarkReader(b *testing.B) {
 }
 
 func drain(tb testing.TB, r *Reader) {
+	tb.Helper()
 	for {
 		ev, err := r.Next()
 		if errors.Is(err, io.EOF) {

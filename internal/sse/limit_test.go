@@ -79,6 +79,8 @@ func (e *endless) Read(b []byte) (int, error) {
 }
 
 // TestEndlessLine counts what is allocated, so it does not run beside other tests.
+//
+//nolint:paralleltest // it measures memory
 func TestEndlessLine(t *testing.T) {
 	const limit = 8 << 20
 	src := &endless{left: 1 << 30}
@@ -100,6 +102,9 @@ func TestEndlessLine(t *testing.T) {
 
 // TestLinear reads large events byte by byte and such with very many lines. A parser that searches or moves
 // again what it has seen needs minutes; this one needs about a second.
+//
+//
+//nolint:paralleltest,tparallel // its cases measure time, one after the other
 func TestLinear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a second")
@@ -138,6 +143,7 @@ func TestLinear(t *testing.T) {
 	}
 }
 
+//nolint:paralleltest // it measures memory
 func TestSteadyStateAllocatesNothing(t *testing.T) {
 	stream := benchStream()
 	src := bytes.NewReader(nil)

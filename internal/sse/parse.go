@@ -64,7 +64,7 @@ func (r *Reader) parseLine(line []byte) {
 	b, at := &r.block, r.line-r.start
 	if !r.began {
 		r.began = true
-		if bytes.HasPrefix(line, utf8BOM) {
+		if bytes.HasPrefix(line, []byte(utf8BOM)) {
 			b.head = len(utf8BOM)
 			line, at = line[b.head:], at+b.head
 		}
@@ -149,7 +149,7 @@ func (r *Reader) finish(ev *Event) error {
 	if r.err != io.EOF || len(rest) == 0 { //nolint:errorlint // readers must return io.EOF itself
 		return r.err
 	}
-	if r.line == r.end && !r.block.fields || !r.began && bytes.Equal(rest, utf8BOM) {
+	if r.line == r.end && !r.block.fields || !r.began && string(rest) == utf8BOM {
 		r.start, r.line, r.block = r.end, r.end, block{}
 		ev.Raw = rest
 		return nil

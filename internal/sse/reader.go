@@ -10,12 +10,11 @@ const (
 	firstBuffer  = 4 << 10  // most events are far smaller
 	keptBuffer   = 64 << 10 // what Reset keeps; larger buffers served a rare event
 	maxEmptyRead = 100      // reads in a row without bytes or error
+
+	utf8BOM = "\xef\xbb\xbf"
 )
 
-var (
-	utf8BOM     = []byte("\xef\xbb\xbf")
-	errBadCount = errors.New("sse: reader returned an impossible count")
-)
+var errBadCount = errors.New("sse: reader returned an impossible count")
 
 // Reader reads the events of a stream. The zero value is ready for Reset and has the default limit. A Reader
 // starts no goroutine, so it needs no closing, and is not safe for concurrent use.

@@ -135,8 +135,12 @@ func TestCutAfter(t *testing.T) {
 		k    int
 		want string
 	}{
-		{"nothing", 0, ""}, {"one byte", 1, "1"}, {"at a write", 2, "12"}, {"in a write", 3, "123"},
-		{"at the end", 4, "1234"}, {"beyond", 9, "1234"},
+		{"nothing", 0, ""},
+		{"one byte", 1, "1"},
+		{"at a write", 2, "12"},
+		{"in a write", 3, "123"},
+		{"at the end", 4, "1234"},
+		{"beyond", 9, "1234"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

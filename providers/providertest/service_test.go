@@ -49,8 +49,10 @@ func TestUpstreamDefault(t *testing.T) {
 		{"tool", "POST", "/v1/messages", useTool, 200, message(`{"type":"tool_use","id":"toolu_`+id+
 			`","name":"weather","input":{"request":"use tool weather."}}`, "tool_use") + usage("3", "3")},
 		{"tool not offered", "POST", "/v1/messages", useOtherTool, 200, greeting},
-		{"tool result", "POST", "/v1/messages", toolResult, 200,
-			text("The tool answered: 9 degrees") + usage("5", "5")},
+		{
+			"tool result", "POST", "/v1/messages", toolResult, 200,
+			text("The tool answered: 9 degrees") + usage("5", "5"),
+		},
 		{"count", "POST", "/v1/messages/count_tokens", hello, 200, `{"input_tokens":3}`},
 		{"models", "GET", "/v1/models", "", 200, `{"data":[` + model("3") + `,` + model("2") + `,` + model("1") +
 			`],"has_more":false,"first_id":"claude-fake-3","last_id":"claude-fake-1"}`},
@@ -58,20 +60,30 @@ func TestUpstreamDefault(t *testing.T) {
 			`],"has_more":true,"first_id":"claude-fake-2","last_id":"claude-fake-2"}`},
 		{"models before", "GET", "/v1/models?limit=1&before_id=claude-fake-1", "", 200, `{"data":[` + model("2") +
 			`],"has_more":true,"first_id":"claude-fake-2","last_id":"claude-fake-2"}`},
-		{"models end", "GET", "/v1/models?after_id=claude-fake-1", "", 200,
-			`{"data":[],"has_more":false,"first_id":null,"last_id":null}`},
-		{"models limit", "GET", "/v1/models?limit=0", "", 400,
-			failure("invalid_request_error", "limit: must be a number from 1 to 1000")},
+		{
+			"models end", "GET", "/v1/models?after_id=claude-fake-1", "", 200,
+			`{"data":[],"has_more":false,"first_id":null,"last_id":null}`,
+		},
+		{
+			"models limit", "GET", "/v1/models?limit=0", "", 400,
+			failure("invalid_request_error", "limit: must be a number from 1 to 1000"),
+		},
 		{"model", "GET", "/v1/models/claude-fake-2", "", 200, model("2")},
 		{"model unknown", "GET", "/v1/models/gone", "", 404, failure("not_found_error", "model: gone")},
 		{"path unknown", "POST", "/v1/other", "{}", 404, failure("not_found_error", "Not Found")},
 		{"method unknown", "DELETE", "/v1/messages", "", 404, failure("not_found_error", "Not Found")},
-		{"no model", "POST", "/v1/messages", `{"max_tokens":1}`, 400,
-			failure("invalid_request_error", "model: Field required")},
-		{"no messages", "POST", "/v1/messages/count_tokens", `{"model":"m"}`, 400,
-			failure("invalid_request_error", "messages: at least one message is required")},
-		{"no max_tokens", "POST", "/v1/messages", `{"model":"m","messages":[{"role":"user","content":"x"}]}`, 400,
-			failure("invalid_request_error", "max_tokens: Field required")},
+		{
+			"no model", "POST", "/v1/messages", `{"max_tokens":1}`, 400,
+			failure("invalid_request_error", "model: Field required"),
+		},
+		{
+			"no messages", "POST", "/v1/messages/count_tokens", `{"model":"m"}`, 400,
+			failure("invalid_request_error", "messages: at least one message is required"),
+		},
+		{
+			"no max_tokens", "POST", "/v1/messages", `{"model":"m","messages":[{"role":"user","content":"x"}]}`, 400,
+			failure("invalid_request_error", "max_tokens: Field required"),
+		},
 		{"not JSON", "POST", "/v1/messages", `{}}`, 400, failure("invalid_request_error",
 			"The request body is not valid JSON: invalid character '}' after top-level value")},
 	}
