@@ -37,7 +37,9 @@ func (c *callContext) Err() error {
 		return c.whole.Err()
 	}
 	if c.err == nil {
-		c.err = c.look(time.Now())
+		if c.err = c.lifetime.Err(); c.err == nil && c.overdue(time.Now()) {
+			c.err = context.DeadlineExceeded
+		}
 	}
 	return c.err
 }
@@ -74,14 +76,6 @@ func (c *callContext) waitable() context.Context {
 	return c.whole
 }
 
-// look says whether the context has ended by itself.
-func (c *callContext) look(now time.Time) error {
-	if c.overdue(now) {
-		return context.DeadlineExceeded
-	}
-	return c.lifetime.Err()
-}
-
 func (c *callContext) overdue(now time.Time) bool { return !now.Before(c.deadline) }
 
 // release ends the context because the call has returned.
@@ -89,8 +83,9 @@ func (c *callContext) release(now time.Time) {
 	c.mu.Lock()
 	end := c.end
 	if c.whole == nil && c.err == nil {
-		if c.err = c.look(now); c.err == nil {
-			c.err = context.Canceled
+		c.err = context.Canceled
+		if c.overdue(now) {
+			c.err = context.DeadlineExceeded
 		}
 	}
 	c.mu.Unlock()

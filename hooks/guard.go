@@ -23,24 +23,31 @@ type outcome struct {
 // panic ends here. A Goexit cannot be stopped: done still runs, then the goroutine ends, and its owner has
 // to notice that guard did not return.
 func guard(fn func() error, done func(outcome)) {
-	var out outcome
-	returned := false
-	defer func() {
-		if !returned {
-			out = outcome{err: ErrHookExit, text: ErrHookExit.Error()}
-			if v := recover(); v != nil {
-				// The value may hold anything, a request or a key included: only its type is told.
-				out.err = fmt.Errorf("%w (%T)", ErrHookPanic, v)
-				out.text = out.err.Error()
-			}
-			out.stack = stack()
-		}
+	// Not from within attempt: the stack of a worker that handles one event after the other need not grow.
+	if out, returned := attempt(fn, done); returned {
 		done(out)
+	}
+}
+
+// attempt runs fn and reports whether it returned. If it did not, failed is told why.
+func attempt(fn func() error, failed func(outcome)) (out outcome, returned bool) {
+	defer func() {
+		if returned {
+			return
+		}
+		out := outcome{err: ErrHookExit, text: ErrHookExit.Error()}
+		if v := recover(); v != nil {
+			// The value may hold anything, a request or a key included: only its type is told.
+			out.err = fmt.Errorf("%w (%T)", ErrHookPanic, v)
+			out.text = out.err.Error()
+		}
+		out.stack = stack()
+		failed(out)
 	}()
 	if out.err = fn(); out.err != nil {
 		out.text = shorten(out.err.Error())
 	}
-	returned = true
+	return out, true
 }
 
 // stack lists the frames of a hook that is panicking or exiting as "function file:line". Unlike debug.Stack
@@ -52,7 +59,7 @@ func stack() []string {
 	var list []string
 	for {
 		f, more := frames.Next()
-		if strings.HasSuffix(f.Function, "/hooks.guard") {
+		if strings.HasSuffix(f.Function, "/hooks.attempt") {
 			return list
 		}
 		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {

@@ -140,3 +140,15 @@ func TestSafeURL(t *testing.T) {
 		t.Errorf("SafeURL(nil) = %q", got)
 	}
 }
+
+func TestFieldWithoutAValueIsNoField(t *testing.T) {
+	t.Parallel()
+	h := hooks.SnapshotHeader(http.Header{"User-Agent": nil, "A": {}, "B": {"1", "2"}, "C": {""}})
+	text, err := json.Marshal(h)
+	if got, want := string(text), `{"B":["1","2"],"C":[""]}`; got != want || err != nil || h.Len() != 2 {
+		t.Errorf("JSON = %s, %v, Len = %d; want %s and 2", got, err, h.Len(), want)
+	}
+	if v := h.Values("A"); v != nil {
+		t.Errorf("Values = %v", v)
+	}
+}

@@ -11,8 +11,9 @@ type Hook interface {
 	Name() string
 	// Events lists what the hook wants to be told.
 	Events() []Event
-	// Handle is called once for each event. ctx ends with the hook's timeout and when the registry closes; it
-	// has nothing to do with the request. An error is counted and logged, nothing else comes of it.
+	// Handle is called once for each event. ctx ends with the hook's timeout (its cause is ErrHookTimeout then),
+	// when the registry closes and when Handle returns; it has nothing to do with the request. An error is
+	// counted and logged, nothing else comes of it. hc is the hook's own and may be kept.
 	Handle(ctx context.Context, hc *Context) error
 }
 

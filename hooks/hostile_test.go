@@ -25,7 +25,7 @@ type behaviour struct {
 type villain struct {
 	reg      *hooks.Registry
 	mu       sync.Mutex
-	contexts []context.Context //nolint:containedctx // that is the point
+	contexts []context.Context
 	retained []*hooks.Context
 }
 

@@ -91,22 +91,21 @@ func (o *observer) work(d *delivery) {
 
 // next takes an event from the queue. When there is none the worker is dismissed. The caller holds the mutex.
 func (o *observer) next(now time.Time) *delivery {
-	it, ok := o.queue.pop()
-	if !ok {
+	if o.queue.len() == 0 {
 		o.running = false
 		o.queue.release()
 		o.tally.wake()
 		o.unwatch()
 		return nil
 	}
-	d := &delivery{hc: it.hc, pass: it.pass}
-	d.ctx.lifetime, d.ctx.deadline = o.lifetime, now.Add(o.timeout)
+	d := &delivery{ctx: callContext{lifetime: o.lifetime, deadline: now.Add(o.timeout)}}
+	d.pass = o.queue.pop(&d.hc)
 	o.current = d
 	o.watch(o.timeout)
 	return d
 }
 
-// finish notes how a call ended, and takes the next event under the same lock if there is nothing to log.
+// finish notes how a call ended, and takes the next event under the same lock unless there is much to say.
 func (o *observer) finish(d *delivery, out outcome) *delivery {
 	now := time.Now()
 	d.ctx.release(now)
@@ -114,20 +113,27 @@ func (o *observer) finish(d *delivery, out outcome) *delivery {
 		out.err, out.text = ErrHookTimeout, ErrHookTimeout.Error()
 	}
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	late := o.stalled
 	o.current, o.stalled = nil, false
-	var r report
-	if !late { // else it was counted when it overran its timeout
-		r = o.count(d.pass, out)
-	}
-	if !r.quiet() {
-		o.mu.Unlock()
-		o.tell(r)
+	switch {
+	case late: // counted when it overran its timeout
+	case out.err == nil && o.tally.dropped == o.reported:
+		o.tally.succeed(d.pass)
+	default:
+		o.settle(d.pass, out)
 		now = time.Now() // the logger's time is not the next call's
-		o.mu.Lock()
 	}
-	defer o.mu.Unlock()
 	return o.next(now)
+}
+
+// settle records an outcome and logs what there is to log. The caller holds the mutex, which is let go for
+// the log.
+func (o *observer) settle(p pass, out outcome) {
+	r := o.count(p, out)
+	o.mu.Unlock()
+	defer o.mu.Lock()
+	o.tell(r)
 }
 
 // count records an outcome. The caller holds the mutex.

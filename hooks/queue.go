@@ -58,22 +58,17 @@ func (q *queue) push(it item) {
 	q.others.push(it)
 }
 
-// pop takes the oldest event.
-func (q *queue) pop() (item, bool) {
-	var from *ring
-	switch {
-	case q.len() == 0:
-		return item{}, false
-	case q.others.n == 0:
-		from = &q.chunks
-	case q.chunks.n == 0 || q.others.front().serial < q.chunks.front().serial:
-		from = &q.others
-	default:
+// pop moves the oldest event into hc; there must be one.
+func (q *queue) pop(hc *Context) pass {
+	from := &q.others
+	if q.others.n == 0 || q.chunks.n > 0 && q.chunks.front().serial < q.others.front().serial {
 		from = &q.chunks
 	}
-	it := from.pop()
-	q.bytes -= it.weight
-	return it, true
+	it := from.front()
+	*hc = it.hc
+	p := it.pass
+	q.drop(from)
+	return p
 }
 
 // clear gives up everything and returns how much that was.
@@ -100,7 +95,11 @@ func (q *queue) fits(weight int) bool {
 	return weight == 0 || q.bytes == 0 || q.bytes+weight <= maxQueueBytes
 }
 
-func (q *queue) drop(r *ring) { q.bytes -= r.pop().weight }
+// drop gives up the oldest item of a ring.
+func (q *queue) drop(r *ring) {
+	q.bytes -= r.front().weight
+	r.pop()
+}
 
 // ring is a first-in-first-out buffer that grows as needed. Its length is zero or a power of two.
 type ring struct {
@@ -117,13 +116,11 @@ func (r *ring) push(it item) {
 	r.n++
 }
 
-// pop takes the oldest item; there must be one.
-func (r *ring) pop() item {
-	it := r.items[r.head]
+// pop removes the oldest item; there must be one.
+func (r *ring) pop() {
 	r.items[r.head] = item{} // the payload must not outlive its turn
 	r.head = (r.head + 1) & (len(r.items) - 1)
 	r.n--
-	return it
 }
 
 func (r *ring) front() *item { return &r.items[r.head] }

@@ -39,14 +39,16 @@ func TestQueueGivesWay(t *testing.T) {
 			q := queue{limit: 3}
 			var out []string
 			take := func() bool {
-				it, ok := q.pop()
-				if ok {
-					out = append(out, it.hc.RequestID)
+				if q.len() == 0 {
+					return false
 				}
-				return ok
+				var hc Context
+				q.pop(&hc)
+				out = append(out, hc.RequestID)
+				return true
 			}
 			var dropped int
-			for _, word := range strings.Fields(tt.script) {
+			for word := range strings.FieldsSeq(tt.script) {
 				if word == "-" {
 					take()
 					continue
@@ -86,7 +88,7 @@ func TestQueueReleasesMemoryOfABurst(t *testing.T) {
 		offerTo(&q, "a")
 	}
 	for q.len() > 0 {
-		q.pop()
+		q.pop(new(Context))
 	}
 	q.release()
 	if n := len(q.others.items); n > keepSlots {

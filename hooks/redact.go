@@ -26,8 +26,8 @@ func SafeURL(u *url.URL) string {
 // SafeQuery returns an encoded query with the values of credential-like keys redacted; order and spelling
 // of the rest stay. A query without such keys is returned as it is.
 func SafeQuery(raw string) string {
-	var safe []byte // raw[:done], redacted; nil while there was nothing to redact
-	done := 0
+	var safe strings.Builder
+	done := 0 // raw up to here is in safe; zero while there was nothing to redact
 	for start := 0; start < len(raw); {
 		end := len(raw)
 		if i := strings.IndexAny(raw[start:], "&;"); i >= 0 { // some servers split at semicolons too
@@ -35,19 +35,20 @@ func SafeQuery(raw string) string {
 		}
 		key, _, found := strings.Cut(raw[start:end], "=")
 		if found && isCredentialKey(key) {
-			if safe == nil {
-				safe = make([]byte, 0, len(raw)+len(redacted))
+			if done == 0 {
+				safe.Grow(len(raw) + len(redacted))
 			}
-			safe = append(safe, raw[done:start+len(key)+1]...)
-			safe = append(safe, redacted...)
+			safe.WriteString(raw[done : start+len(key)+1])
+			safe.WriteString(redacted)
 			done = end
 		}
 		start = end + 1
 	}
-	if safe == nil {
+	if done == 0 {
 		return raw
 	}
-	return string(append(safe, raw[done:]...))
+	safe.WriteString(raw[done:])
+	return safe.String()
 }
 
 // isCredentialKey judges a query key, which is redacted too if it cannot be decoded.

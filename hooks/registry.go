@@ -225,7 +225,7 @@ func (r *Registry) Stats() []Stats {
 // log writes a line if there is a logger. It is never called with a mutex held.
 func (r *Registry) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	if l := r.logger.Load(); l != nil {
-		l.LogAttrs(context.Background(), level, "hooks: "+msg, attrs...)
+		l.LogAttrs(context.Background(), level, "hooks: "+msg, attrs...) //nolint:sloglint // msg is a constant
 	}
 }
 

@@ -16,11 +16,6 @@ type report struct {
 	dropped int64 // events since the last report of them
 }
 
-// quiet reports whether tell would write nothing.
-func (r *report) quiet() bool {
-	return (r.out.err == nil || r.silent) && !r.blew && r.dropped == 0
-}
-
 // tell writes the report. It says nothing of what the hook was called with.
 func (id *identity) tell(r report) {
 	if r.out.err != nil && !r.silent {

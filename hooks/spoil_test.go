@@ -29,12 +29,12 @@ func spoilValue(v reflect.Value) {
 			spoilValue(v.Elem())
 		}
 	case reflect.Struct:
-		if h, ok := v.Interface().(hooks.Header); ok {
+		if h, ok := reflect.TypeAssert[hooks.Header](v); ok {
 			spoilHeader(h)
 		}
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				spoilValue(v.Field(i))
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				spoilValue(field)
 			}
 		}
 	case reflect.Slice:

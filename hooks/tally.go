@@ -12,13 +12,19 @@ type tally struct {
 	waiters                    []chan struct{}
 }
 
+// succeed counts a call that ended well.
+func (t *tally) succeed(p pass) {
+	t.fuse.report(p, false, time.Now)
+	t.delivered++
+}
+
 // record counts a finished call.
 func (t *tally) record(p pass, out outcome) report {
-	r := report{out: out, blew: t.fuse.report(p, out.err != nil, time.Now)}
 	if out.err == nil {
-		t.delivered++
-		return r
+		t.succeed(p)
+		return report{}
 	}
+	r := report{out: out, blew: t.fuse.report(p, true, time.Now)}
 	t.failed++
 	t.lastError = out.text
 	now := time.Now()

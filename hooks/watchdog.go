@@ -25,18 +25,15 @@ func (o *observer) unwatch() {
 // check notes that the hook did not return in time. The worker waits on, for it cannot do anything else.
 func (o *observer) check() {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.watchdog = nil
-	if o.current == nil || o.stalled {
-		o.mu.Unlock()
+	if o.current == nil {
 		return
 	}
 	if left := time.Until(o.current.ctx.deadline); left > 0 {
 		o.watch(left)
-		o.mu.Unlock()
 		return
 	}
 	o.stalled = true
-	r := o.count(o.current.pass, outcome{err: ErrHookTimeout, text: ErrHookTimeout.Error()})
-	o.mu.Unlock()
-	o.tell(r)
+	o.settle(o.current.pass, outcome{err: ErrHookTimeout, text: ErrHookTimeout.Error()})
 }
