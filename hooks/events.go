@@ -8,8 +8,8 @@ type Event string
 
 // The life of the application.
 const (
-	EventAppStartup  Event = "app.startup"  // before the first plugin starts
-	EventAppReady    Event = "app.ready"    // every plugin has started, requests are served
+	EventAppStartup  Event = "app.startup"  // the plugins have started, nothing is served yet
+	EventAppReady    Event = "app.ready"    // requests are served
 	EventAppShutdown Event = "app.shutdown" // before the first plugin stops
 )
 

@@ -79,6 +79,65 @@ func agentBody() []byte {
 	})
 }
 
+// codeBody is a body as coding agents send it in the middle of their work, about 80 KB: 30 tools with short
+// strings in their schemas, and 10 answers with the numbered lines of a program. Every 25 bytes have an escape.
+func codeBody() []byte {
+	rng := rand.New(rand.NewPCG(7, 8))
+	property := func(kind string, n int) object { return object{"type": kind, "description": words(rng, n)} }
+	var tools, messages []object
+	for i := range 30 {
+		edits := property("array", 50)
+		edits["items"] = object{
+			"type": "object", "required": []string{"old", "new"}, "properties": object{
+				"old": property("string", 40), "new": property("string", 40), "all": object{"type": "boolean"},
+			},
+		}
+		mode := property("string", 60)
+		mode["enum"] = []string{"read", "write", "append"}
+		tools = append(tools, object{
+			"name": fmt.Sprintf("tool_%d", i), "description": words(rng, 400),
+			"input_schema": object{
+				"type": "object", "required": []string{"path", "mode"}, "properties": object{
+					"path": property("string", 90), "limit": property("integer", 40), "mode": mode, "edits": edits,
+				},
+			},
+		})
+	}
+	for i := range 10 {
+		id := fmt.Sprintf("toolu_%024d", i)
+		messages = append(messages,
+			object{"role": "assistant", "content": []object{
+				{"type": "text", "text": words(rng, 300)},
+				{"type": "tool_use", "id": id, "name": "tool_1", "input": object{"path": "/src/main.go", "limit": 20}},
+			}},
+			object{"role": "user", "content": []object{
+				{"type": "tool_result", "tool_use_id": id, "content": program(rng, 2600)},
+			}})
+	}
+	return marshal(object{
+		"model": "claude-sonnet-4-5", "max_tokens": 32000, "stream": true, "tools": tools, "messages": messages,
+		"system":   []object{{"type": "text", "text": words(rng, 9000), "cache_control": object{"type": "ephemeral"}}},
+		"metadata": object{"user_id": "user_0123456789abcdef"},
+	})
+}
+
+// program makes n bytes of code or a little more, its lines numbered and indented.
+func program(rng *rand.Rand, n int) string {
+	var out []byte
+	for line := 1; len(out) < n; line++ {
+		out = fmt.Appendf(out, "%6d\t%s", line, "\t\t\t"[:rng.IntN(4)])
+		switch rng.IntN(4) {
+		case 0:
+			out = fmt.Appendf(out, "if name%d.kind != %q {\n", rng.IntN(1000), words(rng, 5))
+		case 1:
+			out = fmt.Appendf(out, "// comment %d says why\n", rng.IntN(100_000))
+		default:
+			out = fmt.Appendf(out, "value%d, err := read(ctx, input[%d:])\n", rng.IntN(100), rng.IntN(100))
+		}
+	}
+	return string(out)
+}
+
 // imageBody is a body with two images in base64, about 2 MB.
 func imageBody() []byte {
 	rng := rand.New(rand.NewPCG(5, 6))
@@ -124,6 +183,7 @@ var benchBodies = []struct {
 	{"chat1KB", chatBody()},
 	{"agent60KB", agentBody()},
 	{"agent60KBIndented", indent(agentBody())},
+	{"agent80KBCode", codeBody()},
 	{"images2MB", imageBody()},
 }
 

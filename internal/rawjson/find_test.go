@@ -65,6 +65,7 @@ func TestElements(t *testing.T) {
 func TestMembers(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string][]string{
+		//nolint:gocritic // odd spacing is what is tested
 		` { "a" : 1 , "b\"":{"c":2},"d":[]} `: {`"a"=1`, `"b\""={"c":2}`, `"d"=[]`},
 		`{}`:                                  nil,
 		`[1]`:                                 nil,

@@ -125,9 +125,10 @@ func trailing(b []byte, i int) *Error {
 // walker checks values. Its methods give the index after what they checked, or the complement of the index of
 // the byte that cannot stand, and then say in kind and msg what was wrong.
 type walker struct {
-	max  int // how deep a value may nest
-	kind Kind
-	msg  string
+	max   int   // how deep a value may nest
+	block block // around the end of the last string
+	kind  Kind
+	msg   string
 }
 
 // refuse notes what is wrong with b[i].
@@ -149,7 +150,7 @@ func (w *walker) keyEnd(b []byte, i int) int {
 	if i >= len(b) || b[i] != '"' {
 		return w.refuse(i, msgKey)
 	}
-	if i = stringEnd(b, i+1); i < 0 {
+	if i, w.block = w.block.stringEnd(b, i+1); i < 0 {
 		return w.refuse(^i, msgString)
 	}
 	return i
@@ -179,7 +180,8 @@ func (w *walker) scalarEnd(b []byte, i int) int {
 	msg := msgValue
 	switch b[i] {
 	case '"':
-		i, msg = stringEnd(b, i+1), msgString
+		i, w.block = w.block.stringEnd(b, i+1)
+		msg = msgString
 	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		i, msg = numberEnd(b, i), msgNumber
 	case 't', 'f', 'n':
@@ -197,25 +199,33 @@ func (w *walker) scalarEnd(b []byte, i int) int {
 // the open containers as bits, one for an object: 64 levels in a register, older levels spilled to a slice
 // that only leaves the stack past 256 levels. Each turn of the outer loop is one member or element.
 //
-// Keys and strings, the bulk of every body, are checked in here and not by keyEnd and scalarEnd: two calls
-// less for each.
+// Keys and strings, the bulk of every body, are checked in here and not by keyEnd, colonEnd and scalarEnd,
+// and the block is a local meanwhile: calls and memory would cost more than the bytes of most strings.
+//
+//nolint:cyclop,nestif // see above: split, it is slower
 func (w *walker) containerEnd(b []byte, i int) int {
 	var small [4]uint64
 	open, spill, depth := uint64(0), small[:0], 0
+	k := w.block
 	for {
 		if open&1 != 0 {
 			if i >= len(b) || b[i] != '"' {
 				return w.refuse(i, msgKey)
 			}
-			if i = stringEnd(b, i+1); i < 0 {
+			if end := k.quoteEnd(b, i+1); end > 0 {
+				i = end
+			} else if i, k = k.stringEnd(b, i+1); i < 0 {
 				return w.refuse(^i, msgString)
 			}
-			if i = w.colonEnd(b, i); i < 0 {
-				return i
+			if i = spaceEnd(b, i); i >= len(b) || b[i] != ':' {
+				return w.refuse(i, msgColon)
 			}
+			i = spaceEnd(b, i+1)
 		}
 		if i < len(b) && b[i] == '"' {
-			if i = stringEnd(b, i+1); i < 0 {
+			if end := k.quoteEnd(b, i+1); end > 0 {
+				i = end
+			} else if i, k = k.stringEnd(b, i+1); i < 0 {
 				return w.refuse(^i, msgString)
 			}
 		} else if i < len(b) && b[i]|0x20 == '{' {
@@ -245,6 +255,7 @@ func (w *walker) containerEnd(b []byte, i int) int {
 				open, spill = spill[len(spill)-1], spill[:len(spill)-1]
 			}
 			if depth == 0 {
+				w.block = k
 				return i
 			}
 		}

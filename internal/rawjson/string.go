@@ -11,7 +11,10 @@ import (
 // else or no valid string. Invalid UTF-8 and lone surrogates become U+FFFD, as in encoding/json.
 func String(raw []byte) (s string, ok bool) {
 	raw = trim(raw)
-	if len(raw) < 2 || raw[0] != '"' || stringEnd(raw, 1) != len(raw) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	if end, _ := (block{}).stringEnd(raw, 1); end != len(raw) {
 		return "", false
 	}
 	token := raw[1 : len(raw)-1]

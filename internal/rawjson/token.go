@@ -1,10 +1,5 @@
 package rawjson
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
-
 // Eight bytes are looked at in one word ("SIMD within a register"). ones times b repeats b in each byte.
 const (
 	ones  = 0x0101010101010101
@@ -21,7 +16,7 @@ const (
 )
 
 // classes has the classes of each byte.
-var classes = classTable()
+var classes = classTable() //nolint:gochecknoglobals // looked up for each byte, and Go has no constant arrays
 
 func classTable() (t [256]uint8) {
 	mark := func(chars string, class uint8) {
@@ -41,71 +36,19 @@ func classTable() (t [256]uint8) {
 }
 
 // special marks, by their high bits, the bytes of x that a string cannot hold as they are: the quote, the
-// backslash and control bytes. Only the lowest mark is exact, as the subtractions carry upwards from it.
+// backslash and control bytes.
+func special(x uint64) uint64 { return plain(x) ^ highs }
+
+// plain marks, by their high bits, the bytes of x that are not special.
 //
-// Flipping bit 1 makes the quote (0x22) the neighbour of the control bytes (below 0x20): one comparison with
-// 0x21 finds both. Bytes above 0x7f are never marked.
-func special(x uint64) uint64 {
-	return (((x ^ 0x02*ones) - 0x21*ones) | ((x ^ '\\'*ones) - ones)) & ^x & highs
-}
-
-// stringEnd gives the index after the closing quote of the string whose content starts at b[i], or the
-// complement of the index of the byte that cannot stand there.
-func stringEnd(b []byte, i int) int {
-	for words := 1; i+8 <= len(b); words++ {
-		m := special(binary.LittleEndian.Uint64(b[i:]))
-		if m == 0 {
-			if i += 8; words == 4 {
-				i = plainEnd(b, i)
-			}
-			continue
-		}
-		i += bits.TrailingZeros64(m) >> 3
-		if b[i] == '"' {
-			return i + 1
-		}
-		if b[i] != '\\' {
-			return ^i
-		}
-		if i = escapeEnd(b, i); i < 0 {
-			return i
-		}
-		words = 0
-	}
-	return lastStringEnd(b, i)
-}
-
-// lastStringEnd is stringEnd for the last few bytes of b.
-func lastStringEnd(b []byte, i int) int {
-	for i < len(b) {
-		switch c := b[i]; {
-		case c == '"':
-			return i + 1
-		case c < 0x20:
-			return ^i
-		case c != '\\':
-			i++
-		default:
-			if i = escapeEnd(b, i); i < 0 {
-				return i
-			}
-		}
-	}
-	return ^len(b)
-}
-
-// plainEnd gives an index up to which b has no special byte from b[i] on. It goes four words at a time, which
-// pays in long strings, and leaves the last few words before a special byte to the caller.
-func plainEnd(b []byte, i int) int {
-	for ; i+32 <= len(b); i += 32 {
-		s := b[i : i+32]
-		m := special(binary.LittleEndian.Uint64(s)) | special(binary.LittleEndian.Uint64(s[8:])) |
-			special(binary.LittleEndian.Uint64(s[16:])) | special(binary.LittleEndian.Uint64(s[24:]))
-		if m != 0 {
-			break
-		}
-	}
-	return i
+// It sets all high bits, takes away what leaves them set in the plain bytes only, and puts back those that x
+// had: bytes above 0x7f are plain. Flipping bit 1 makes the quote (0x22) the neighbour of the control bytes
+// (below 0x20), so that all of them fall below 0x21. What is left of the backslash is then 0x3d; flipping its
+// bits gives zero, and only zero loses the high bit to the subtraction of one. No byte ever borrows from the
+// next: those that lost the high bit in the first subtraction are between 0x42 and 0x62 by the second.
+func plain(x uint64) uint64 {
+	y := (x | highs) ^ 0x02*ones - 0x21*ones
+	return (y ^ 0x3d*ones - ones | x) & highs
 }
 
 // escapeEnd gives the index after the escape whose backslash is b[i], or the complement of the index of the

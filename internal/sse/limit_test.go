@@ -103,7 +103,7 @@ func TestEndlessLine(t *testing.T) {
 // TestLinear reads large events byte by byte and such with very many lines. A parser that searches or moves
 // again what it has seen needs minutes; this one needs about a second.
 //
-//nolint:paralleltest,tparallel // its cases measure time, one after the other
+//nolint:paralleltest // its cases measure time, one after the other
 func TestLinear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a second")
