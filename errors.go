@@ -12,7 +12,7 @@ import (
 
 // The kinds of errors. Errors of this package wrap one of them, mostly inside a *[PluginError].
 var (
-	// ErrSkip is returned by Initialize when the plugin decides by itself not to run.
+	// ErrSkip is returned by Configure or Initialize when the plugin decides by itself not to run.
 	ErrSkip = errors.New("plugin opted out")
 	// ErrDuplicate tells that a name is taken.
 	ErrDuplicate = errors.New("already registered")

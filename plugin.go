@@ -115,7 +115,8 @@ type Manifest struct {
 	// Config declares the plugin's configuration, see [ConfigFor]. The zero value takes no keys but enabled.
 	Config ConfigSpec
 	// Configure, if set, completes the manifest from the decoded and validated configuration, such as routes
-	// per configured instance. [Registry.Build] calls it on a deep copy of the manifest. It must be pure, and
+	// per configured instance. [Registry.Build] calls it on a deep copy of the manifest. An error that wraps
+	// [ErrSkip] leaves the plugin out, since nothing is configured that it could do. It must be pure, and
 	// may not change Name, Kind, Dependencies, Provides, Requires or OptionalRequires.
 	Configure func(cfg any, m *Manifest) error
 

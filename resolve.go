@@ -58,13 +58,15 @@ func (r *Registry) plan(s Settings, o options) (*plan, error) {
 		pl := &planned{name: reg.manifest.Name, factory: reg.factory, manifest: reg.manifest.clone()}
 		names = append(names, pl.name)
 		reason, err := s.disabled(pl.manifest)
-		if err != nil {
+		if err == nil && reason == nil {
+			reason, err = pl.tryConfigure(checker, s, o)
+		}
+		switch {
+		case err != nil:
 			errs = append(errs, err)
-		} else if reason != nil {
+		case reason != nil:
 			p.skip(pl.name, reason)
-		} else if err := guardCall(func() error { return pl.configure(checker, s, o) }); err != nil {
-			errs = append(errs, &PluginError{Plugin: pl.name, Op: "configure", Err: err})
-		} else {
+		default:
 			p.plugins[pl.name] = pl
 		}
 		p.manifests = append(p.manifests, pl.manifest)
@@ -134,6 +136,18 @@ func (s Settings) unknownPlugins(known []string) []error {
 		check("disabled_plugins", name)
 	}
 	return errs
+}
+
+// tryConfigure configures the plugin; the reason is why it does not want to run.
+func (pl *planned) tryConfigure(c configChecker, s Settings, o options) (reason, err error) {
+	err = guardCall(func() error { return pl.configure(c, s, o) })
+	switch {
+	case errors.Is(err, ErrSkip):
+		return err, nil
+	case err != nil:
+		return nil, &PluginError{Plugin: pl.name, Op: "configure", Err: err}
+	}
+	return nil, nil
 }
 
 func (pl *planned) configure(c configChecker, s Settings, o options) error {

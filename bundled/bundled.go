@@ -9,6 +9,7 @@ import (
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
 	"github.com/ccproxy-go/ccproxy/providers/echo"
+	"github.com/ccproxy-go/ccproxy/providers/openaicompat"
 	"github.com/ccproxy-go/ccproxy/system/accesslog"
 )
 
@@ -18,5 +19,6 @@ func Factories() []ccproxy.Factory {
 		accesslog.Factory(),
 		claudeapi.Factory(),
 		echo.Factory(),
+		openaicompat.Factory(),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/adapters"
 )
 
 type modelCache struct {
@@ -98,7 +99,11 @@ func modelIn(list []ccproxy.Model, id string) (ccproxy.Model, bool) {
 }
 
 func (p *Provider) fetchModels(ctx context.Context) ([]ccproxy.Model, error) {
-	body, err := p.fetch(ctx, p.upstream.ModelsPath, "limit=1000")
+	query := ""
+	if slices.Contains(p.upstream.Formats, adapters.AnthropicMessages) {
+		query = "limit=1000" // its pages are of 20; OpenAI's list has none
+	}
+	body, err := p.fetch(ctx, p.upstream.ModelsPath, query)
 	if err != nil {
 		return nil, err
 	}
