@@ -7,7 +7,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -15,7 +17,7 @@ import (
 )
 
 // firstRead is how much is allocated for a body on its word alone, before any of it is there.
-const firstRead = 512 << 10
+const firstRead = 32 << 10
 
 // readBody returns the whole request body, decompressed, in a buffer on loan. It does not trust a Content-Length.
 func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request) (*lease.Buffer, error) {
@@ -33,7 +35,9 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request) (*lease.Buffer,
 	if err != nil {
 		return nil, err
 	}
-	src := http.MaxBytesReader(w, r.Body, limit)
+	patient := &patientReader{Reader: r.Body, control: http.NewResponseController(w), limit: p.limits.ReadTimeout}
+	defer patient.rest()
+	src := http.MaxBytesReader(w, patient, limit)
 	size := r.ContentLength
 	var in io.Reader = src
 	switch encoding {
@@ -80,6 +84,36 @@ func readInto(buf *lease.Buffer, in io.Reader, limit int64) error {
 	}
 }
 
+// patientReader gives a client some time for each piece of its body, however long all of it takes.
+type patientReader struct {
+	io.Reader
+
+	control  *http.ResponseController
+	limit    time.Duration
+	deadline time.Time
+	fixed    bool // the host's reader has no deadlines
+}
+
+// Read implements io.Reader.
+func (r *patientReader) Read(p []byte) (int, error) {
+	now := time.Now()
+	if !r.fixed && r.deadline.Sub(now) < r.limit-min(time.Second, r.limit/4) {
+		r.deadline = now.Add(r.limit)
+		r.fixed = r.control.SetReadDeadline(r.deadline) != nil
+	}
+	return r.Reader.Read(p)
+}
+
+// Close implements io.Closer: the server closes the body.
+func (r *patientReader) Close() error { return nil }
+
+// rest takes the deadline back: a server that waits for the client's end would take it for one.
+func (r *patientReader) rest() {
+	if !r.fixed {
+		_ = r.control.SetReadDeadline(time.Time{}) // it could be set, so it can be taken back
+	}
+}
+
 func tooLarge(limit int64) *Error {
 	e := badRequest("body", "request body is larger than %d bytes", limit)
 	e.Status = http.StatusRequestEntityTooLarge
@@ -94,6 +128,9 @@ func bodyError(encoding string, limit int64, err error) error {
 		return tooLarge(limit)
 	}
 	e := badRequest("body", "request body could not be read to its end")
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		e.Status, e.Message = http.StatusRequestTimeout, "request body did not arrive in time"
+	}
 	if encoding != "" {
 		e = badRequest("Content-Encoding", "request body is not valid %s", encoding)
 	}

@@ -54,7 +54,8 @@ type Proxy struct {
 	interrupt atomic.Pointer[context.CancelCauseFunc] // ends a start that is under way
 	flights   flights
 	guard     guard
-	known     [2]string // members of a request that the proxy reads
+	known     [2]string           // members of a request that the proxy reads
+	models    map[string]modelMap // by provider
 	summary   []middleware.SummaryEntry
 }
 
@@ -85,6 +86,10 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	if err := errors.Join(o.err, guardErr, err); err != nil {
 		return nil, err
 	}
+	models, err := modelMaps(s, pl)
+	if err != nil {
+		return nil, err
+	}
 	if o.logger == nil {
 		o.logger = slog.New(slog.DiscardHandler)
 	}
@@ -98,7 +103,7 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 		options: o, settings: s, limits: s.Limits.withDefaults(), logger: o.logger, plan: pl,
 		byName: make(map[string]*record), services: make(map[string]service), transport: o.transport,
 		guard: g,
-		known: [2]string{"model", "stream"},
+		known: [2]string{"model", "stream"}, models: models,
 	}
 	if p.transport == nil {
 		p.own = newUpstreamTransport()

@@ -1,13 +1,11 @@
 package ccproxy
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
+	"strings"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 )
@@ -22,15 +20,22 @@ func (p *pipeline) convertRequest(ctx context.Context, call *Call) error {
 		return err
 	}
 	var body []byte
-	if raw, ok := a.(adapters.RawAdapter); ok {
-		body, err = raw.ConvertRawRequest(ctx, call.Body)
-	} else {
+	switch a := a.(type) {
+	case adapters.Conversion:
+		body, call.request, call.lost, err = a.ConvertRequestLossy(ctx, call.Body)
+	case adapters.RawAdapter:
+		body, err = a.ConvertRawRequest(ctx, call.Body)
+	default:
 		body, err = convertMap(ctx, call.Body, a.ConvertRequest)
 	}
 	if err != nil {
 		return conversionError(http.StatusBadRequest, "request", p.format, p.upstream, err)
 	}
 	call.Body = body
+	if p.proxy.settings.StrictConversion && len(call.lost) > 0 {
+		return strictError(p.format, p.upstream, call.lost)
+	}
+	p.logLosses(ctx, call, "request", call.lost)
 	return nil
 }
 
@@ -44,9 +49,12 @@ func (t *relay) convertResponse(ctx context.Context, body []byte) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	if raw, ok := a.(adapters.RawAdapter); ok {
-		body, err = raw.ConvertRawResponse(ctx, body)
-	} else {
+	switch a := a.(type) {
+	case adapters.Conversion:
+		body, t.lost.List, err = a.ConvertResponseFor(ctx, body, t.call.request)
+	case adapters.RawAdapter:
+		body, err = a.ConvertRawResponse(ctx, body)
+	default:
 		body, err = convertMap(ctx, body, a.ConvertResponse)
 	}
 	if err != nil {
@@ -55,15 +63,21 @@ func (t *relay) convertResponse(ctx context.Context, body []byte) ([]byte, error
 	return body, nil
 }
 
+// convertError converts the body of an error, which is a JSON object.
 func (t *relay) convertError(ctx context.Context, body []byte) ([]byte, error) {
 	a, err := t.backward()
 	if err != nil {
 		return nil, err
 	}
-	if raw, ok := a.(adapters.RawAdapter); ok {
-		return raw.ConvertRawError(ctx, body)
+	switch a := a.(type) {
+	case adapters.Conversion:
+		body, _ = a.ConvertErrorFor(t.ans.Status, body)
+		return body, nil
+	case adapters.RawAdapter:
+		return a.ConvertRawError(ctx, body)
+	default:
+		return convertMap(ctx, body, a.ConvertError)
 	}
-	return convertMap(ctx, body, a.ConvertError)
 }
 
 func (t *relay) convertStream(ctx context.Context, in adapters.Stream) (adapters.Stream, error) {
@@ -71,98 +85,42 @@ func (t *relay) convertStream(ctx context.Context, in adapters.Stream) (adapters
 	if err != nil {
 		return nil, err
 	}
-	if raw, ok := a.(adapters.RawAdapter); ok {
-		return raw.ConvertRawStream(ctx, in), nil
+	switch a := a.(type) {
+	case adapters.Conversion:
+		return t.told(a.EncodeErrorFor, a.ConvertStreamFor(ctx, in, t.call.request, &t.lost)), nil
+	case adapters.RawAdapter:
+		return a.ConvertRawStream(ctx, in), nil
+	default:
+		return encodeStream(t.client, a.ConvertStream(ctx, decodeStream(in))), nil
 	}
-	return encodeStream(t.client, a.ConvertStream(ctx, decodeStream(in))), nil
+}
+
+// clientStatus is an upstream's status in another dialect, whose clients may not know it.
+func clientStatus(client adapters.Format, status int) int {
+	if status == statusOverloaded && client != adapters.AnthropicMessages {
+		return http.StatusServiceUnavailable
+	}
+	return status
 }
 
 func conversionError(status int, what string, from, to adapters.Format, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	msg := fmt.Sprintf("the %s could not be converted from %s to %s", what, from, to)
-	if status == http.StatusBadRequest {
-		msg += ": " + err.Error() // what is wrong in the client's own words is the client's to know
+	e := &Error{
+		Status: status, Message: fmt.Sprintf("the %s could not be converted from %s to %s", what, from, to), Err: err,
 	}
-	return &Error{Status: status, Message: msg, Err: err}
-}
-
-func convertMap(
-	ctx context.Context, body []byte, convert func(context.Context, map[string]any) (map[string]any, error),
-) ([]byte, error) {
-	in, err := decodeMap(body)
-	if err != nil {
-		return nil, err
+	if status != http.StatusBadRequest {
+		return e
 	}
-	out, err := convert(ctx, in)
-	if err != nil {
-		return nil, err
+	// What is wrong in the client's own words is the client's to know.
+	text := err.Error()
+	if stage, ok := errors.AsType[*adapters.StageError](err); ok {
+		text = strings.TrimPrefix(stage.Err.Error(), adapters.ErrInvalidInput.Error()+": ")
 	}
-	return encodeMap(out)
-}
-
-func decodeMap(body []byte) (map[string]any, error) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber() // token counts and seeds must survive
-	var m map[string]any
-	if err := dec.Decode(&m); err != nil {
-		return nil, err
+	e.Message += ": " + text
+	if path, _, found := strings.Cut(text, ": "); found && !strings.Contains(path, " ") {
+		e.Param = path
 	}
-	return m, nil
-}
-
-func encodeMap(m map[string]any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(m); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
-}
-
-func decodeStream(in adapters.Stream) iter.Seq2[map[string]any, error] {
-	return func(yield func(map[string]any, error) bool) {
-		for ev, err := range in {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if string(bytes.TrimSpace(ev.Data)) == "[DONE]" {
-				continue
-			}
-			m, err := decodeMap(ev.Data)
-			if !yield(m, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// encodeStream names the events as the format does, and ends a chat stream that came to its end.
-func encodeStream(f adapters.Format, in iter.Seq2[map[string]any, error]) adapters.Stream {
-	return func(yield func(adapters.Event, error) bool) {
-		for m, err := range in {
-			if err != nil {
-				yield(adapters.Event{}, err)
-				return
-			}
-			data, err := encodeMap(m)
-			if err != nil {
-				yield(adapters.Event{}, err)
-				return
-			}
-			ev := adapters.Event{Data: data}
-			if f != adapters.OpenAIChatCompletions {
-				ev.Type, _ = m["type"].(string)
-			}
-			if !yield(ev, nil) {
-				return
-			}
-		}
-		if f == adapters.OpenAIChatCompletions {
-			yield(adapters.Event{Data: []byte("[DONE]")}, nil)
-		}
-	}
+	return e
 }

@@ -32,6 +32,9 @@ type streaming struct{ timeout time.Duration }
 
 // Open implements [StreamingHandler].
 func (s streaming) Open(w http.ResponseWriter, r *http.Request) (*EventWriter, error) {
+	if !canFlush(w) {
+		return nil, fmt.Errorf("open event stream: %w", http.ErrNotSupported)
+	}
 	control := http.NewResponseController(w)
 	setStreamHeaders(w.Header())
 	w.WriteHeader(http.StatusOK)
@@ -39,6 +42,20 @@ func (s streaming) Open(w http.ResponseWriter, r *http.Request) (*EventWriter, e
 		return nil, fmt.Errorf("open event stream: %w", err)
 	}
 	return &EventWriter{w: w, control: control, ctx: r.Context(), timeout: s.timeout, strict: r.ProtoMajor > 1}, nil
+}
+
+// canFlush looks for what http.ResponseController would flush, below the proxy's own writer, which always can.
+func canFlush(w http.ResponseWriter) bool {
+	if ex, ok := w.(*exchange); ok {
+		w = ex.w
+	}
+	switch w := w.(type) {
+	case interface{ FlushError() error }, http.Flusher:
+		return true
+	case interface{ Unwrap() http.ResponseWriter }:
+		return canFlush(w.Unwrap())
+	}
+	return false
 }
 
 func setStreamHeaders(h http.Header) {

@@ -1,6 +1,7 @@
 package ccproxy
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"log/slog"
@@ -116,12 +117,13 @@ func (ex *exchange) rewrite(m matched) {
 
 // end closes an exchange, whichever way its handler ended.
 func (ex *exchange) end(returned bool, panicked any) {
+	torn := !returned && ex.status != 0 // half an answer, which must not look like a whole one
 	if !returned {
 		ex.contain(panicked)
 	}
 	ex.finish()
 	aborted := panicked == http.ErrAbortHandler //nolint:errorlint // compared as net/http does
-	if aborted || (!returned && ex.written > 0) {
+	if aborted || torn {
 		panic(http.ErrAbortHandler) // net/http's way to end an answer that is not whole
 	}
 }
@@ -177,6 +179,15 @@ func (ex *exchange) Flush() { _ = ex.FlushError() }
 
 // FlushError is what http.ResponseController looks for.
 func (ex *exchange) FlushError() error { return http.NewResponseController(ex.w).Flush() }
+
+// Hijack implements http.Hijacker, which libraries for WebSockets look for.
+func (ex *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(ex.w).Hijack()
+	if err == nil && ex.status == 0 {
+		ex.status = http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
+}
 
 // Unwrap lets http.ResponseController reach the server's writer.
 func (ex *exchange) Unwrap() http.ResponseWriter { return ex.w }

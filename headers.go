@@ -52,6 +52,10 @@ func dropNamed(h http.Header, connection []string) {
 
 // copyAnswerHeader copies what a provider answers with to the client, without what belongs to the connection.
 func copyAnswerHeader(dst, src http.Header) {
+	if named := src["Connection"]; named != nil {
+		src = src.Clone()
+		dropNamed(src, named)
+	}
 	for name, values := range src {
 		if answerHeaderDropped(name) {
 			continue
@@ -60,9 +64,6 @@ func copyAnswerHeader(dst, src http.Header) {
 			values = append(slices.Clone(dst[name]), values...)
 		}
 		dst[name] = values
-	}
-	if named := src["Connection"]; named != nil {
-		dropNamed(dst, named)
 	}
 }
 

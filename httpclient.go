@@ -3,6 +3,7 @@ package ccproxy
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/internal/lease"
+	"github.com/ccproxy-go/ccproxy/internal/secret"
 )
 
 // newUpstreamTransport is tuned for few hosts with many long streams each. Nothing here bounds how long an
@@ -61,7 +63,7 @@ func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
 	if t.hooks.Enabled(hooks.EventHTTPRequest) {
 		body, cut := bodySnapshot(req)
 		emit(&hooks.HTTPRequest{
-			ID: id, Method: req.Method, URL: address, Header: hooks.SnapshotHeader(req.Header),
+			ID: id, Method: req.Method, URL: address, Header: hooks.SnapshotHeader(masked(req)),
 			Body: body, BodyTruncated: cut, Upstream: true,
 		})
 	}
@@ -76,18 +78,18 @@ func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
 	if t.hooks.Enabled(hooks.EventHTTPResponse) {
 		emit(&hooks.HTTPResponse{
 			ID: id, Method: req.Method, URL: address, Status: resp.StatusCode,
-			Header: hooks.SnapshotHeader(withoutEcho(resp.Header, req.Header)), Duration: time.Since(start),
+			Header: hooks.SnapshotHeader(withoutEcho(resp.Header, req)), Duration: time.Since(start),
 		})
 	}
 	return resp, nil
 }
 
 // withoutEcho drops the fields of an answer in which an upstream repeats a credential of the request.
-func withoutEcho(answer, request http.Header) http.Header {
-	safe := hooks.SnapshotHeader(request)
+func withoutEcho(answer http.Header, req *http.Request) http.Header {
+	safe := hooks.SnapshotHeader(masked(req))
 	out := answer
-	for name, values := range request {
-		if !slices.Contains(safe.Values(name), redacted) {
+	for name, values := range req.Header {
+		if safe.Value(name) != redacted {
 			continue
 		}
 		for _, v := range values {
@@ -95,6 +97,19 @@ func withoutEcho(answer, request http.Header) http.Header {
 		}
 	}
 	return out
+}
+
+// masked returns the header of a request without what its provider knows to be credentials, whatever their names.
+func masked(req *http.Request) http.Header {
+	names := secret.Headers(req.Context())
+	if len(names) == 0 {
+		return req.Header
+	}
+	h := maps.Clone(req.Header)
+	for _, name := range names {
+		h[name] = []string{redacted}
+	}
+	return h
 }
 
 // redacted is what a snapshot has in the place of a credential.

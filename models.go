@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -31,6 +32,9 @@ func (h *modelsHandler) list(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		ex.fail(w, cause(r.Context(), err))
 		return
+	}
+	if c, ok := CallerFrom(r.Context()); ok { // what a key may not use it need not see
+		models = slices.DeleteFunc(slices.Clone(models), func(m Model) bool { return !c.mayUse(m.ID) })
 	}
 	page, more, err := modelPage(models, r)
 	if err != nil {

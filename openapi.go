@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
@@ -96,13 +97,15 @@ func describe(endpoints []mountedEndpoint) apiDocument {
 		},
 		Paths: make(map[string]map[string]apiOperation), Components: apiComponents(),
 	}
-	tags := make(map[string]bool)
+	tags, ids := make(map[string]bool), make(map[string]bool)
 	for i := range endpoints {
 		e := &endpoints[i]
 		if doc.Paths[e.path] == nil {
 			doc.Paths[e.path] = make(map[string]apiOperation)
 		}
-		doc.Paths[e.path][strings.ToLower(e.method())] = e.describe()
+		op := e.describe()
+		op.OperationID = unlike(op.OperationID, ids)
+		doc.Paths[e.path][strings.ToLower(e.method())] = op
 		for _, t := range e.tags {
 			tags[t] = true
 		}
@@ -148,6 +151,16 @@ func operationID(method, path string) string {
 		return id + "root" // "/echo" and "/echo/" are two operations
 	}
 	return strings.TrimRight(id, "_")
+}
+
+// unlike numbers an id that is taken, as "/a/b" and "/a/{b}" make the same, and takes it.
+func unlike(id string, taken map[string]bool) string {
+	free := id
+	for n := 2; taken[free]; n++ {
+		free = id + "_" + strconv.Itoa(n)
+	}
+	taken[free] = true
+	return free
 }
 
 func (e *mountedEndpoint) security() []map[string][]string {

@@ -55,7 +55,8 @@ func WithTransport(rt http.RoundTripper) Option {
 	return optionFunc(func(o *options) { o.transport = rt })
 }
 
-// WithMiddleware wraps all that the proxy serves, outside of its own middleware, the first outermost.
+// WithMiddleware wraps all that the proxy serves over HTTP, outside of its own middleware, the first outermost. Calls
+// through [Proxy.Transport] do not pass it.
 func WithMiddleware(m ...middleware.Func) Option {
 	return optionFunc(func(o *options) {
 		for _, fn := range m {

@@ -61,6 +61,7 @@ func (p *pipeline) answer(ctx context.Context, w http.ResponseWriter, ex *exchan
 	if t.from == "" {
 		t.from = p.upstream
 	}
+	t.named = newModelName(call)
 	if err := t.run(ctx); err != nil {
 		t.fail(cause(ctx, err))
 	}
@@ -74,6 +75,8 @@ func (ex *exchange) fail(w http.ResponseWriter, err error) {
 		return
 	}
 	e := asError(err)
+	// The host's own deadline may have passed while the upstream was thinking.
+	_ = http.NewResponseController(ex.w).SetWriteDeadline(time.Now().Add(ex.proxy.limits.WriteTimeout))
 	ex.errType = typeOf(ex.format, e.info(""))
 	writeError(w, ex.r, ex.format, e)
 }
@@ -116,6 +119,7 @@ func (p *pipeline) receive(r *http.Request, ex *exchange, body []byte) (*Call, e
 			Message: "model: this caller may not use it",
 		}
 	}
+	p.mapModel(&doc, call)
 	return call, p.convertRequest(r.Context(), call)
 }
 
@@ -252,7 +256,7 @@ func (p *pipeline) prepareCall(ctx context.Context, call *Call) error {
 	if err != nil {
 		return err
 	}
-	call.Header = req.Header
+	call.Header, call.prepare = req.Header, nil // a provider of the toolkit in there would run the hooks again
 	if !changed {
 		return nil
 	}

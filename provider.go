@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/hooks"
 )
 
@@ -73,6 +74,9 @@ type Call struct {
 	Caller Caller
 
 	prepare func(context.Context, *hooks.PreparedRequest) error
+	mapped  string             // the model that a rule put in the place of ClientModel; may be empty
+	request *canonical.Request // what the client's body means, where it was converted; refers to its memory
+	lost    []canonical.Loss   // by that conversion
 }
 
 // Prepare lets the hooks that are mutators change an upstream request just before it is sent. Only providers

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/internal/lease"
 )
@@ -28,14 +29,19 @@ type relay struct {
 	from   adapters.Format // what the answer is in
 
 	buf       *lease.Buffer // of an answer that is not a stream
+	unsized   bool          // nobody said how long it is, so its end may be a break
 	out       streamWriter
 	committed bool // the client has been sent a status
 	begun     time.Time
 	firstAt   time.Duration
 	chunks    int64
 	bytes     int64
-	complete  bool // the terminal event of the stream went by
-	tap       bool // somebody wants usage
+	complete  bool             // the terminal event of the stream went by
+	tap       bool             // somebody wants usage
+	named     modelName        // the client's name of the model
+	lost      canonical.Losses // what the client's format has no place for
+	cut       error            // why the provider's side of a converted stream ended too early
+	erred     bool             // the client has been sent an error event
 }
 
 func (t *relay) run(ctx context.Context) error {
@@ -51,6 +57,8 @@ func (t *relay) run(ctx context.Context) error {
 		return &Error{Status: http.StatusBadGateway, Message: msg}
 	case t.ans.Status >= 400:
 		return t.relayError(ctx)
+	case t.collects():
+		return t.collect(ctx)
 	case t.ans.streams() || t.call.Stream && t.startsEvents():
 		return t.relayStream(ctx)
 	default:
@@ -90,21 +98,29 @@ func (t *relay) relayBody(ctx context.Context) error {
 	if err != nil {
 		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer broke off", Err: err}
 	}
+	if whole && t.unsized && !jsonObject(body) {
+		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer broke off"}
+	}
 	if !looksLikeJSON(body) || whole && !bytes.HasSuffix(bytes.TrimRight(body, " \t\r\n"), []byte("}")) {
 		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer is not a JSON object"}
 	}
 	if !whole {
 		return t.passOn(body)
 	}
+	if t.tap {
+		t.ex.usage = usageOf(t.from, body, nil)
+	}
+	if t.replays() {
+		return t.replay(ctx, body)
+	}
 	if t.from != t.client {
 		if body, err = t.convertResponse(ctx, body); err != nil {
 			return err
 		}
+		t.logLosses(ctx, t.call, "answer", t.lost.List)
 	}
+	body, _ = t.named.restore(body)
 	t.setBodyHeader()
-	if t.tap {
-		t.ex.usage = usageOf(t.client, body, nil)
-	}
 	t.send(body)
 	return nil
 }
@@ -133,6 +149,7 @@ func (t *relay) startsEvents() bool {
 func (t *relay) setBodyHeader() {
 	h := t.w.Header()
 	copyAnswerHeader(h, t.ans.Header)
+	noteLosses(h, t.call.lost, t.lost.List)
 	if t.from != t.client || !strings.HasPrefix(h.Get("Content-Type"), "application/json") {
 		h.Set("Content-Type", "application/json")
 	}
@@ -142,8 +159,10 @@ func (t *relay) setBodyHeader() {
 func (t *relay) send(body []byte) {
 	t.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	t.committed = true
+	t.out = t.newStreamWriter()
+	t.out.extend()
 	t.w.WriteHeader(t.ans.Status)
-	if _, err := t.w.Write(body); err != nil {
+	if _, err := t.out.Write(body); err != nil {
 		t.ex.failure = errClientGone
 	}
 }
@@ -155,6 +174,7 @@ func (t *relay) readAnswer() (body []byte, whole bool, err error) {
 	if n, err := strconv.ParseInt(t.ans.Header.Get("Content-Length"), 10, 64); err == nil {
 		size = n
 	}
+	t.unsized = size < 0
 	t.buf = t.proxy.bodies.Get(int(min(max(size, 0), firstRead)) + 1)
 	// A reader that stops one byte late tells an answer of exactly the limit from a larger one.
 	err = readInto(t.buf, io.LimitReader(t.ans.Body, limit+1), limit+1)
@@ -175,11 +195,13 @@ func (t *relay) passOn(body []byte) error {
 	}
 	t.setBodyHeader()
 	t.committed = true
+	t.out = t.newStreamWriter()
+	t.out.extend()
 	t.w.WriteHeader(t.ans.Status)
-	if _, err := t.w.Write(body); err != nil {
+	if _, err := t.out.Write(body); err != nil {
 		return errClientGone
 	}
-	_, err := io.Copy(t.w, t.ans.Body)
+	_, err := io.Copy(&t.out, t.ans.Body)
 	return err
 }
 
@@ -199,6 +221,7 @@ func (t *relay) relayError(ctx context.Context) error {
 	}
 	h := t.w.Header()
 	copyAnswerHeader(h, t.ans.Header)
+	noteLosses(h, t.call.lost, nil)
 	body = t.errorBody(ctx, body)
 	h.Set("Content-Type", "application/json")
 	t.ex.errType = errorType(body)
@@ -206,6 +229,9 @@ func (t *relay) relayError(ctx context.Context) error {
 		t.ex.emit(&hooks.ProviderError{
 			Status: t.ans.Status, Type: t.ex.errType, Err: http.StatusText(t.ans.Status), Latency: time.Since(t.begun),
 		})
+	}
+	if t.from != t.client {
+		t.ans.Status = clientStatus(t.client, t.ans.Status)
 	}
 	t.send(body)
 	return nil

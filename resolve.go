@@ -375,6 +375,7 @@ func (p *plan) checkRoutes() error {
 	owners := make(map[string]string)
 	for _, own := range [...]string{
 		"/", "/health", "/health/live", "/health/ready", "/plugins", "/plugins/status", "/v1", "/oauth",
+		"/openapi.json",
 	} {
 		owners[own] = "core"
 	}

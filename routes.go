@@ -12,26 +12,28 @@ import (
 // routes finds the endpoint of a request.
 type routes struct {
 	fixed     map[string][]*mountedEndpoint // those without path variables, by path
-	router    *mux.Router
-	prefixes  []string // the longest first
-	endpoints []mountedEndpoint
+	templates []*mux.Route                  // of endpoints, nil for those without path variables
+	prefixes  []string                      // the longest first
+	endpoints []mountedEndpoint             // those that can be reached, in the order in which they are tried
 }
 
-// matched is an endpoint with the values of its path variables, still escaped.
+// matched is an endpoint with the values of its path variables, still escaped, and what it was found by.
 type matched struct {
 	endpoint *mountedEndpoint
 	vars     map[string]string
+
+	method, path, rawPath string
 }
 
-// newRoutes makes the routes. The longest prefix comes first, since gorilla/mux takes the first match.
+// of tells whether the request is still the one that was matched. Middleware may change it in place, so pointers
+// tell nothing.
+func (m *matched) of(r *http.Request) bool {
+	return r.Method == m.method && r.URL.Path == m.path && r.URL.RawPath == m.rawPath
+}
+
+// newRoutes makes the routes. Endpoints that lie below the prefix of another owner are left out.
 func newRoutes(endpoints []mountedEndpoint) *routes {
-	rt := &routes{
-		fixed: make(map[string][]*mountedEndpoint), router: mux.NewRouter().SkipClean(true).UseEncodedPath(),
-		endpoints: endpoints,
-	}
-	slices.SortStableFunc(endpoints, func(a, b mountedEndpoint) int {
-		return len(plainPart(b.path)) - len(plainPart(a.path))
-	})
+	rt := &routes{fixed: make(map[string][]*mountedEndpoint)}
 	for i := range endpoints {
 		rt.prefixes = append(rt.prefixes, endpoints[i].prefix)
 	}
@@ -42,23 +44,38 @@ func newRoutes(endpoints []mountedEndpoint) *routes {
 		return strings.Compare(a, b)
 	})
 	rt.prefixes = slices.Compact(rt.prefixes)
-	for i := range endpoints {
-		e := &endpoints[i]
-		rt.router.Path(e.path).Methods(e.methods()...).Handler(e.handler).Name(e.id())
-		if !strings.Contains(e.path, "{") && rt.owns(e, e.path) {
-			rt.fixed[e.path] = append(rt.fixed[e.path], e)
+	rt.endpoints = slices.DeleteFunc(endpoints, func(e mountedEndpoint) bool { return !rt.owns(&e, e.path) })
+	slices.SortStableFunc(rt.endpoints, func(a, b mountedEndpoint) int { return strings.Compare(a.rank(), b.rank()) })
+	rt.templates = make([]*mux.Route, len(rt.endpoints))
+	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	for i := range rt.endpoints {
+		e := &rt.endpoints[i]
+		if strings.Contains(e.path, "{") {
+			rt.templates[i] = router.Path(e.path)
+			continue
 		}
+		rt.fixed[e.path] = append(rt.fixed[e.path], e)
 	}
 	return rt
 }
 
-// plainPart is a template up to its first variable.
-func plainPart(path string) string {
-	plain, _, _ := strings.Cut(path, "{")
-	return plain
+// rank orders endpoints: at the first segment where they differ a fixed one goes before a variable, as in the muxes
+// that plugins use, and HEAD goes before a GET that answers it as well. Otherwise the weaker policy of "/{a}/{b}"
+// could be that of "/{a}/secret".
+func (e *mountedEndpoint) rank() string {
+	var rank []byte
+	for segment := range strings.SplitSeq(e.path, "/") {
+		kind := byte('0')
+		if strings.HasPrefix(segment, "{") {
+			kind = '1'
+		}
+		rank = append(rank, kind)
+	}
+	if e.method() == http.MethodHead {
+		return string(append(rank, '0'))
+	}
+	return string(append(rank, '1'))
 }
-
-func (e *mountedEndpoint) id() string { return e.method() + " " + e.path }
 
 // methods are those that the endpoint answers: GET answers HEAD as well.
 func (e *mountedEndpoint) methods() []string {
@@ -86,20 +103,46 @@ func (rt *routes) owns(e *mountedEndpoint, path string) bool {
 	return true
 }
 
-// match returns the endpoint for a method and an escaped path.
+// match returns the endpoint for a method and a path. There is none for a path that means another endpoint once it
+// is decoded: handlers read it that way, and the policy has to be that of what they do.
 func (rt *routes) match(method string, u *url.URL) matched {
+	m := rt.find(method, u)
+	if path := u.EscapedPath(); m.endpoint != nil && strings.Contains(path, "%") {
+		plain := &url.URL{Path: u.Path, RawPath: plainEscapes(path)}
+		if rt.find(method, plain).endpoint != m.endpoint {
+			m = matched{}
+		}
+	}
+	m.method, m.path, m.rawPath = method, u.Path, u.RawPath
+	return m
+}
+
+// plainEscapes escapes no more of an escaped path than has to be.
+func plainEscapes(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if plain, err := url.PathUnescape(s); err == nil {
+			segments[i] = url.PathEscape(plain)
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+func (rt *routes) find(method string, u *url.URL) matched {
 	path := u.EscapedPath()
 	for _, e := range rt.fixed[path] {
 		if e.answers(method) {
 			return matched{endpoint: e}
 		}
 	}
-	var m mux.RouteMatch
-	if !rt.router.Match(&http.Request{Method: method, URL: u, Header: http.Header{}}, &m) || m.MatchErr != nil {
-		return matched{}
-	}
-	for i := range rt.endpoints {
-		if e := &rt.endpoints[i]; e.id() == m.Route.GetName() && rt.owns(e, path) {
+	r := &http.Request{Method: method, URL: u}
+	for i, template := range rt.templates {
+		e := &rt.endpoints[i]
+		if template == nil || !e.answers(method) || !rt.owns(e, path) {
+			continue
+		}
+		var m mux.RouteMatch
+		if template.Match(r, &m) {
 			return matched{endpoint: e, vars: m.Vars}
 		}
 	}
@@ -126,7 +169,7 @@ func (rt *routes) allowed(u *url.URL) []string {
 // dispatch is the innermost handler: it hands a request to its endpoint, or tells why there is none.
 func (s *serving) dispatch(w http.ResponseWriter, r *http.Request) {
 	ex := exchangeFrom(r.Context())
-	if r.URL != ex.r.URL || r.Method != ex.r.Method { // middleware has rewritten it
+	if !ex.match.of(r) { // middleware has rewritten it
 		ex.rewrite(s.routes.match(r.Method, r.URL))
 		if err := s.authorize(ex, r); err != nil {
 			ex.fail(w, err)

@@ -70,7 +70,7 @@ func (s Security) guard() (guard, error) {
 		fail("keys", err)
 	}
 	g.guard = middleware.GuardOptions{Hosts: s.Hosts, AnyHost: s.Hosts == nil, Origins: s.Origins, Reject: reject}
-	fail("hosts", g.guard.Validate())
+	fail("hosts", middleware.GuardOptions{Hosts: s.Hosts}.Validate())
 	maxAge := s.CORSMaxAge
 	if maxAge == 0 {
 		maxAge = 10 * time.Minute
@@ -97,7 +97,6 @@ func (s *serving) apiKey(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ex := exchangeFrom(r.Context())
 		if err := s.authorize(ex, r); err != nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
 			ex.fail(w, err)
 			return
 		}
@@ -119,7 +118,10 @@ func (s *serving) authorize(ex *exchange, r *http.Request) error {
 	}
 	key, err := keys.Authenticate(r.Header)
 	if err != nil {
-		return &Error{Status: http.StatusUnauthorized, Message: err.Error(), Code: "invalid_api_key", Err: err}
+		return &Error{
+			Status: http.StatusUnauthorized, Message: err.Error(), Code: "invalid_api_key", Err: err,
+			Header: http.Header{"Www-Authenticate": {"Bearer"}},
+		}
 	}
 	ex.caller = &Caller{ID: key.Name, Models: key.Models}
 	return nil

@@ -25,6 +25,12 @@ type Settings struct {
 	Plugins map[string]map[string]any
 	// Security says who may call.
 	Security Security
+	// ModelMappings holds rules by the names of providers, in place of the provider's own ([ProviderSpec]): an empty
+	// list has none. A provider that no registered plugin has is an error.
+	ModelMappings map[string][]ModelRule
+	// StrictConversion refuses a request of which the provider's format cannot express a field, with a 400 that
+	// names it. Otherwise the answer has the fields in its X-CCProxy-Loss header.
+	StrictConversion bool
 	// Features switches behaviour that is on its way in or out.
 	Features Features
 	// Limits bounds what one request or plugin may take.
@@ -49,7 +55,9 @@ type Limits struct {
 	AnswerBytes int64
 	// JSONDepth is the deepest nesting of a request body. Defaults to 256.
 	JSONDepth int
-	// WriteTimeout is how long a client may take nothing of a stream. Defaults to 30 seconds.
+	// ReadTimeout is how long a client may send nothing of a body that it has announced. Defaults to 60 seconds.
+	ReadTimeout time.Duration
+	// WriteTimeout is how long a client may take nothing of an answer. Defaults to 30 seconds.
 	WriteTimeout time.Duration
 	// PluginStart bounds each call of a plugin while it starts. Defaults to 30 seconds.
 	PluginStart time.Duration
@@ -62,6 +70,7 @@ func (l Limits) withDefaults() Limits {
 	l.EventBytes = positive(l.EventBytes, 32<<20)
 	l.AnswerBytes = positive(l.AnswerBytes, 8<<20)
 	l.JSONDepth = positive(l.JSONDepth, 256)
+	l.ReadTimeout = positive(l.ReadTimeout, time.Minute)
 	l.WriteTimeout = positive(l.WriteTimeout, 30*time.Second)
 	l.PluginStart = positive(l.PluginStart, 30*time.Second)
 	l.PluginStop = positive(l.PluginStop, 5*time.Second)
@@ -82,6 +91,7 @@ func (s Settings) clone() Settings {
 	s.EnabledPlugins = slices.Clone(s.EnabledPlugins)
 	s.DisabledPlugins = slices.Clone(s.DisabledPlugins)
 	s.Security = s.Security.clone()
+	s.ModelMappings = cloneMappings(s.ModelMappings)
 	if s.Plugins != nil {
 		tables := make(map[string]map[string]any, len(s.Plugins))
 		for name, table := range s.Plugins {
@@ -90,6 +100,17 @@ func (s Settings) clone() Settings {
 		s.Plugins = tables
 	}
 	return s
+}
+
+func cloneMappings(mappings map[string][]ModelRule) map[string][]ModelRule {
+	if mappings == nil {
+		return nil
+	}
+	c := make(map[string][]ModelRule, len(mappings))
+	for provider, rules := range mappings {
+		c[provider] = slices.Clone(rules)
+	}
+	return c
 }
 
 // only returns a copy that holds no other plugin's table.

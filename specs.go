@@ -22,6 +22,9 @@ type ProviderSpec struct {
 	// SelfPrepared tells that the provider calls [Call.Prepare] itself, when it knows method, URL and headers
 	// of its upstream request. Otherwise the proxy does before Do, with what it knows.
 	SelfPrepared bool
+	// ModelRules say which of the provider's models stands for a name that clients use; the first that matches
+	// counts. Settings.ModelMappings replaces them. May be empty.
+	ModelRules []ModelRule
 	// New makes the provider, after Initialize. Required.
 	New func(*PluginContext) (Provider, error)
 }

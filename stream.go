@@ -20,10 +20,7 @@ var errStreamCut = errors.New("stream ended without its terminal event")
 
 // relayStream relays a stream event by event on the handler's goroutine.
 func (t *relay) relayStream(ctx context.Context) error {
-	t.out = streamWriter{
-		w: t.w, control: http.NewResponseController(t.w), timeout: t.proxy.limits.WriteTimeout,
-		strict: t.ex.r.ProtoMajor > 1,
-	}
+	t.out = t.newStreamWriter()
 	if t.ex.enabled(hooks.EventProviderStreamStart) {
 		t.ex.emit(&hooks.ProviderStreamStart{
 			Endpoint: t.call.Endpoint, Model: t.call.Model, Header: hooks.SnapshotHeader(t.ans.Header),
@@ -46,13 +43,20 @@ func (t *relay) relayStream(ctx context.Context) error {
 	return err
 }
 
+func (t *relay) newStreamWriter() streamWriter {
+	return streamWriter{
+		w: t.w, control: http.NewResponseController(t.w), timeout: t.proxy.limits.WriteTimeout,
+		strict: t.ex.r.ProtoMajor > 1,
+	}
+}
+
 func (t *relay) endStream(err error) {
 	if !t.ex.enabled(hooks.EventProviderStreamEnd) {
 		return
 	}
 	end := &hooks.ProviderStreamEnd{
 		Chunks: t.chunks, Bytes: t.bytes, Duration: time.Since(t.begun), TimeToFirstEvent: t.firstAt,
-		Usage: t.ex.usage, Complete: t.complete,
+		Usage: t.ex.usage, Complete: t.complete && err == nil,
 	}
 	if err != nil {
 		end.Err = err.Error()
@@ -85,17 +89,16 @@ func (t *relay) relayRaw(ctx context.Context) error {
 // broken says what went wrong with an upstream's stream.
 func (t *relay) broken(ctx context.Context, err error) error {
 	_ = t.out.flush() // what is whole reaches the client
+	if t.complete {
+		return nil // nothing was missing, and a client that has all of it may leave
+	}
 	if ctx.Err() != nil {
 		return err
 	}
-	if t.complete {
-		return nil // nothing was missing
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
 	}
-	msg := "the provider's stream broke off"
-	if errors.Is(err, sse.ErrTooLarge) {
-		msg = "an event of the provider's stream is too large"
-	}
-	return &Error{Status: http.StatusBadGateway, Message: msg, Err: err}
+	return brokenStream(err)
 }
 
 // relayEvents relays a stream that the provider makes itself, or that has to be converted.
@@ -106,9 +109,10 @@ func (t *relay) relayEvents(ctx context.Context) error {
 	}
 	if t.from != t.client {
 		var err error
-		if events, err = t.convertStream(ctx, events); err != nil {
+		if events, err = t.convertStream(ctx, t.watched(events)); err != nil {
 			return err
 		}
+		defer func() { t.logLosses(ctx, t.call, "answer", t.lost.List) }()
 	}
 	var buf []byte
 	for ev, err := range events {
@@ -125,6 +129,9 @@ func (t *relay) relayEvents(ctx context.Context) error {
 		if err := t.out.flush(); err != nil {
 			return err
 		}
+	}
+	if t.erred && t.cut != nil {
+		return brokenStream(t.cut) // which the client knows
 	}
 	return nil
 }
@@ -173,20 +180,31 @@ func (t *relay) event(typ string, data, raw []byte, hasData bool) error {
 	if isError {
 		t.noteError(data)
 	}
+	t.complete = t.complete || terminal
+	return t.pass(typ, data, raw, hasData)
+}
+
+// pass writes an event to the client, and tells hooks of it.
+func (t *relay) pass(typ string, data, raw []byte, hasData bool) error {
+	if hasData {
+		if restored, changed := t.named.restore(data); changed {
+			raw = sse.AppendEvent(nil, typ, restored)
+		}
+	}
 	t.chunks++
 	t.bytes += int64(len(raw))
-	if t.tap && hasData {
+	if t.tap && hasData && t.from == t.client {
 		t.ex.usage = usageOfEvent(t.client, typ, data, t.ex.usage)
 	}
 	if t.ex.enabled(hooks.EventProviderStreamChunk) {
 		t.ex.emit(&hooks.ProviderStreamChunk{Number: t.chunks, EventType: typ, Chunk: string(raw)})
 	}
-	t.complete = t.complete || terminal
 	return t.out.write(raw)
 }
 
 // noteError records that the upstream itself ended the stream with an error, which the client is sent as it came.
 func (t *relay) noteError(data []byte) {
+	t.erred = true
 	t.ex.failure = errors.New("the provider ended its stream with an error")
 	t.ex.errType = errorType(data)
 	if t.ex.enabled(hooks.EventProviderError) {
@@ -200,6 +218,7 @@ func (t *relay) noteError(data []byte) {
 func (t *relay) commit() {
 	h := t.w.Header()
 	copyAnswerHeader(h, t.ans.Header)
+	noteLosses(h, t.call.lost, nil)
 	setStreamHeaders(h)
 	if ct := t.ans.Header.Get("Content-Type"); t.from == t.client && strings.HasPrefix(ct, "text/event-stream") {
 		h.Set("Content-Type", ct)
@@ -233,6 +252,22 @@ func (s *streamWriter) extend() {
 	}
 	s.deadline = now.Add(s.timeout)
 	s.fixed = s.control.SetWriteDeadline(s.deadline) != nil
+}
+
+// Write implements io.Writer for answers that are not streams: a client gets the time for each piece of them.
+func (s *streamWriter) Write(b []byte) (int, error) {
+	const piece = 64 << 10
+	written := 0
+	for len(b) > 0 {
+		s.extend()
+		n, err := s.w.Write(b[:min(piece, len(b))])
+		written += n
+		if err != nil {
+			return written, err
+		}
+		b = b[n:]
+	}
+	return written, nil
 }
 
 func (s *streamWriter) write(b []byte) error {

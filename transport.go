@@ -24,7 +24,8 @@ func TransportCaller(c Caller) TransportOption {
 }
 
 // Transport returns an http.RoundTripper that answers requests with the proxy in the same process: no port is
-// opened, and the guards against strangers are skipped. Scheme and host of a request do not matter, its path is one
+// opened, and the guards against strangers are skipped, with all middleware of the security layer and that of
+// [WithMiddleware]. Scheme and host of a request do not matter, its path is one
 // of the proxy's own. Answers stream; a request whose context ends, or whose answer's body is closed, ends the call.
 //
 // It makes any SDK that takes an http.Client a client of every provider.

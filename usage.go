@@ -2,6 +2,7 @@ package ccproxy
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
@@ -15,6 +16,11 @@ func jsonString(body []byte, path ...string) (string, bool) {
 		return "", false
 	}
 	return rawjson.String(raw)
+}
+
+// jsonObject reports whether body is one valid JSON object, however it came to be.
+func jsonObject(body []byte) bool {
+	return json.Valid(body) && looksLikeJSON(body)
 }
 
 // jsonObjectWith reports whether body is one valid JSON object with the key.

@@ -30,6 +30,7 @@ type Registration struct {
 type Registry struct {
 	mu     sync.RWMutex
 	byPair map[FormatPair][]*Registration // the adapter in charge first
+	codecs []Codec                        // in the order of their registration; replaced, never changed
 	logger *slog.Logger
 }
 

@@ -27,7 +27,6 @@ type KeyVariable struct {
 func KeyVariables() []KeyVariable {
 	return []KeyVariable{
 		{"ANTHROPIC_API_KEY", "claude_api", "api_key"},
-		{"OPENAI_API_KEY", "openai_compat", "api_key"},
 		{"OPENAI_API_KEY", "codex", "api_key"},
 	}
 }

@@ -174,7 +174,7 @@ func TestWrongOverrides(t *testing.T) {
 		{"word", map[string]any{"server.port": "x"}, "override: server.port: is a string, must be a whole number"},
 		{"function", map[string]any{"server.port": func() {}}, "override: server.port: a value of type func() cannot be used"},
 		{"nil", map[string]any{"server.port": nil}, "override: server.port: a value of type <nil> cannot be used"},
-		{"in a list", map[string]any{"cors.origins": []any{nil}}, "override: cors.origins: a value of type []interface {} cannot be used"},
+		{"in a list", map[string]any{"security.origins": []any{nil}}, "override: security.origins: a value of type []interface {} cannot be used"},
 		{"in a table", map[string]any{"server": map[string]any{"prot": 1}}, `override: server.prot: unknown key (did you mean "port"?)`},
 	}
 	for _, tt := range tests {

@@ -23,11 +23,7 @@ type File struct {
 	Server Server
 	// Logging says what the application logs, and in which form.
 	Logging Logging
-	// Security says who may use the proxy. It is not part of Settings: the application has to apply it.
-	Security Security
-	// CORS says which web pages may use the proxy. It is the application's to apply, too.
-	CORS CORS
-	// Settings is what [ccproxy.Registry.Build] takes.
+	// Settings is what [ccproxy.Registry.Build] takes, who may call included.
 	Settings ccproxy.Settings
 	// Warnings are for a person to read: what is doubtful, but no error.
 	Warnings []string
@@ -65,8 +61,10 @@ type Server struct {
 	ShutdownTimeout time.Duration `toml:"shutdown_timeout" validate:"gte=0"`
 }
 
-// Address returns host and port as net.Listen takes them.
-func (s Server) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+// Address returns host and port as net.Listen takes them. The host may stand in brackets.
+func (s Server) Address() string {
+	return net.JoinHostPort(strings.Trim(s.Host, "[]"), strconv.Itoa(s.Port))
+}
 
 // Logging is the table [logging].
 type Logging struct {
@@ -134,48 +132,11 @@ func (l *Level) UnmarshalText(text []byte) error {
 
 const levelNames = "one of trace, debug, info, warn, error, critical"
 
-// Security is the table [security].
-type Security struct {
-	// AuthToken is what every client has to send. Defaults to none.
-	AuthToken ccproxy.Secret `toml:"auth_token"`
-	// APIKeys are keys of single callers, [[security.api_keys]].
-	APIKeys []APIKey `toml:"api_keys" validate:"dive"`
-}
-
-// APIKey is the key of one caller, see [ccproxy.Caller].
-type APIKey struct {
-	// Name identifies the caller. Each key has another one.
-	Name string `toml:"name" validate:"required"`
-	// Key is what the caller sends.
-	Key ccproxy.Secret `toml:"key" validate:"required"`
-	// Models are the models that the caller may use. Nil means all.
-	Models []string `toml:"models" validate:"dive,required"`
-}
-
-// CORS is the table [cors]: which web pages may call the proxy from a browser. By default none may.
-type CORS struct {
-	// Origins are the origins of such pages, such as "https://example.com"; "*" stands for all.
-	Origins []string `toml:"origins" validate:"dive,required"`
-	// OriginRegex is a regular expression for further origins; it has to match the whole origin. Defaults to none.
-	OriginRegex string `toml:"origin_regex"`
-	// Credentials lets pages send cookies. It does not go together with the origin "*". Defaults to false.
-	Credentials bool `toml:"credentials"`
-	// Methods are the methods that pages may use. Defaults to GET, POST, PUT, DELETE and OPTIONS.
-	Methods []string `toml:"methods" validate:"dive,required"`
-	// Headers are the headers that pages may send. The default holds those that the vendors' clients send.
-	Headers []string `toml:"headers" validate:"dive,required"`
-	// ExposeHeaders are the headers that pages may read. Defaults to none beside the usual ones.
-	ExposeHeaders []string `toml:"expose_headers" validate:"dive,required"`
-	// MaxAge is how long a browser may keep the answer. Defaults to 10 minutes.
-	MaxAge time.Duration `toml:"max_age" validate:"gte=0"`
-}
-
 // document is a file but for its plugins.
 type document struct {
 	Server          Server         `toml:"server"`
 	Logging         Logging        `toml:"logging"`
-	Security        Security       `toml:"security"`
-	CORS            CORS           `toml:"cors"`
+	Security        security       `toml:"security"`
 	EnablePlugins   bool           `toml:"enable_plugins"`
 	EnabledPlugins  []string       `toml:"enabled_plugins"`
 	DisabledPlugins []string       `toml:"disabled_plugins"`
@@ -194,18 +155,7 @@ func defaults() *document {
 			Host: "127.0.0.1", Port: 8000,
 			ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ShutdownTimeout: 30 * time.Second,
 		},
-		Logging: Logging{Format: "auto"},
-		CORS: CORS{
-			Methods: []string{"GET", "POST", "PUT", "DELETE", "OPTIONS"},
-			Headers: []string{
-				"Accept", "Authorization", "Content-Type", "X-Requested-With", "X-Api-Key", "Anthropic-Version",
-				"Anthropic-Beta", "Anthropic-Dangerous-Direct-Browser-Access", "OpenAI-Beta", "OpenAI-Organization",
-				"OpenAI-Project", "X-Stainless-Arch", "X-Stainless-Lang", "X-Stainless-OS",
-				"X-Stainless-Package-Version", "X-Stainless-Retry-Count", "X-Stainless-Runtime",
-				"X-Stainless-Runtime-Version", "X-Stainless-Timeout",
-			},
-			MaxAge: 10 * time.Minute,
-		},
+		Logging:       Logging{Format: "auto"},
 		EnablePlugins: true,
 		Features:      features{ManifestFormatAdapters: true},
 	}
@@ -217,6 +167,7 @@ func (d *document) settings() ccproxy.Settings {
 		DisablePlugins:  !d.EnablePlugins,
 		EnabledPlugins:  slices.Clone(d.EnabledPlugins),
 		DisabledPlugins: slices.Clone(d.DisabledPlugins),
+		Security:        d.Security.settings(),
 		Features:        ccproxy.Features{ManualFormatAdapters: !d.Features.ManifestFormatAdapters},
 		Limits:          d.Limits,
 	}

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -80,8 +79,8 @@ func Load(reg *ccproxy.Registry, o Options) (*File, error) {
 		return nil, err
 	}
 	return &File{
-		Path: l.file.File, Server: l.document.Server, Logging: l.document.Logging, Security: l.document.Security,
-		CORS: l.document.CORS, Settings: s, Warnings: l.warnings, origins: l.origins(), content: content,
+		Path: l.file.File, Server: l.document.Server, Logging: l.document.Logging,
+		Settings: s, Warnings: l.warnings, origins: l.origins(), content: content,
 	}, nil
 }
 
@@ -179,40 +178,10 @@ func (l *loader) checkCore() {
 	if u, err := url.Parse(d.Server.PublicURL); err == nil && (u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
 		l.failf(l.at("server", "public_url"), "server.public_url", "must have no query, fragment or user")
 	}
-	if n := l.tree.lookup("security", "auth_token"); n != nil && n.value == "" {
-		l.failf(n.at, "security.auth_token", "must not be empty: leave it out to serve everybody")
-	}
-	if _, err := regexp.Compile(d.CORS.OriginRegex); err != nil {
-		l.failf(l.at("cors", "origin_regex"), "cors.origin_regex", "must be a regular expression")
-	}
-	if d.CORS.Credentials && slices.Contains(d.CORS.Origins, "*") {
-		l.failf(l.at("cors", "credentials"), "cors.credentials", `must be false if origins has "*"`)
-	}
-	l.checkAPIKeys()
+	l.checkSecurity()
 	l.checkLimits()
 	l.checkPluginNames("enabled_plugins")
 	l.checkPluginNames("disabled_plugins")
-}
-
-// checkAPIKeys finds names and keys that are there twice.
-func (l *loader) checkAPIKeys() {
-	list := l.tree.lookup("security", "api_keys")
-	names, keys := make(map[string]bool), make(map[string]bool)
-	for i, k := range l.document.Security.APIKeys {
-		key := element("security.api_keys", i)
-		at := l.file
-		if list != nil && i < len(list.list) {
-			at = list.list[i].origin
-		}
-		secret := k.Key.Reveal()
-		if k.Name != "" && names[k.Name] {
-			l.failf(at, key+".name", "is the name of an earlier key")
-		}
-		if secret != "" && keys[secret] {
-			l.failf(at, key+".key", "is the same as an earlier key")
-		}
-		names[k.Name], keys[secret] = true, true
-	}
 }
 
 func (l *loader) checkLimits() {

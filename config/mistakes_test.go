@@ -24,7 +24,7 @@ const secretValue = "sk-do-not-show"
 func TestWrongFiles(t *testing.T) {
 	t.Parallel()
 	tests := slices.Concat(
-		wrongSyntax(), unknownKeys(), unknownPluginKeys(), wrongTypes(), wrongValues(), obsoleteKeys(), manyMistakes(),
+		wrongSyntax(), unknownKeys(), unknownPluginKeys(), wrongTypes(), wrongValues(), wrongSecurity(), obsoleteKeys(), manyMistakes(),
 	)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 	s := newSuite(t)
 	f, err := config.Load(&s.registry, config.Options{
 		Path:     write(t, "security.auth_token = \""+secretValue+"\"\nplugins.wide.token = \""+secretValue+"\"\n"),
-		Environ:  []string{"SECURITY__API_KEYS=[{\"name\": \"a\", \"key\": \"" + secretValue + "\"}]"},
+		Environ:  []string{"SECURITY__API_KEYS=[{\"name\": \"a\", \"key\": \"" + secretValue + "2\"}]"},
 		Override: map[string]any{"plugins.wide.nested.key": secretValue},
 	})
 	if err != nil {

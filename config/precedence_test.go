@@ -151,22 +151,32 @@ func coreKinds() []kind {
 			[4]any{slog.LevelInfo, slog.LevelDebug - 4, slog.LevelWarn, slog.LevelError},
 		},
 		{
-			"core secret", "security.auth_token", `"two"`, "3", "four",
-			func(f *config.File, _ *wide) any { return f.Security.AuthToken.Reveal() },
-			[4]any{"", "two", "3", "four"},
+			"core secret", "security.auth_token", `"token-two"`, "33-of-env", "token-four",
+			func(f *config.File, _ *wide) any { return keysOf(f) },
+			[4]any{"", "auth_token=token-two[]", "auth_token=33-of-env[]", "auth_token=token-four[]"},
 		},
 		{
-			"core tables", "security.api_keys", `[{name = "a", key = "2", models = ["m"]}]`,
-			`[{"name": "b", "key": "3"}]`,
-			[]any{map[string]any{"name": "c", "key": "4"}},
-			func(f *config.File, _ *wide) any {
-				text := ""
-				for _, k := range f.Security.APIKeys {
-					text += fmt.Sprint(k.Name, k.Key.Reveal(), k.Models)
-				}
-				return text
-			},
-			[4]any{"", "a2[m]", "b3[]", "c4[]"},
+			"core tables", "security.api_keys", `[{name = "a", key = "key-of-a", models = ["m"]}]`,
+			`[{"name": "b", "key": "key-of-b"}]`,
+			[]any{map[string]any{"name": "c", "key": "key-of-c"}},
+			func(f *config.File, _ *wide) any { return keysOf(f) },
+			[4]any{"", "a=key-of-a[m]", "b=key-of-b[]", "c=key-of-c[]"},
+		},
+		{
+			"hosts", "security.hosts", `["a.example", "[::1]:80"]`, "b.example, 10.0.0.1",
+			[]string{"localhost"},
+			func(f *config.File, _ *wide) any { return strings.Join(f.Settings.Security.Hosts, " ") },
+			[4]any{"", "a.example [::1]:80", "b.example 10.0.0.1", "localhost"},
+		},
+		{
+			"origins", "security.origins", `["https://*.a.example"]`, `["http://localhost:*"]`, "*",
+			func(f *config.File, _ *wide) any { return strings.Join(f.Settings.Security.Origins, " ") },
+			[4]any{"", "https://*.a.example", "http://localhost:*", "*"},
+		},
+		{
+			"age", "security.cors_max_age", "2", "3s", 4,
+			func(f *config.File, _ *wide) any { return f.Settings.Security.CORSMaxAge },
+			[4]any{time.Duration(0), 2 * time.Second, 3 * time.Second, 4 * time.Second},
 		},
 		{
 			"core switch", "enable_plugins", "false", "1", false,
@@ -195,6 +205,15 @@ func coreKinds() []kind {
 			[4]any{time.Duration(0), 2 * time.Second, 3 * time.Second, 4 * time.Second},
 		},
 	}
+}
+
+// keysOf shows the keys of clients, in the order of the settings.
+func keysOf(f *config.File) string {
+	var keys []string
+	for _, k := range f.Settings.Security.Keys {
+		keys = append(keys, fmt.Sprint(k.Name, "=", k.Value.Reveal(), k.Models))
+	}
+	return strings.Join(keys, " ")
 }
 
 // TestPrecedence sets each kind of key in every combination of sources: the highest one must win, and be named.
@@ -300,7 +319,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if f.Path != "" || len(f.Warnings) != 0 || f.Server.Address() != "127.0.0.1:8000" ||
-		f.Logging != (config.Logging{Format: "auto"}) || len(f.CORS.Origins) != 0 || f.Settings.EnabledPlugins != nil {
+		f.Logging != (config.Logging{Format: "auto"}) || f.Settings.Security.Hosts != nil || f.Settings.EnabledPlugins != nil {
 		t.Errorf("Load without anything = %+v", f)
 	}
 	if f, err := config.Load(nil, config.Options{Dir: t.TempDir(), Environ: noEnviron()}); err != nil || f == nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync"
 	"time"
 
@@ -21,8 +22,8 @@ const (
 // changes nothing: the running proxy stays, and the log says what is wrong, once for each change.
 //
 // The file is looked at every Interval: files that are renamed over, linked anew or on a network are noticed alike.
-// Changes of the environment are not. What listens is the application's: server.host and server.port take effect with
-// a restart.
+// Changes of the environment are not. The server is the application's: but for server.public_url, its keys take effect
+// with a restart.
 //
 // Its fields must not change once Run or Reload was called.
 type Reloader struct {
@@ -216,10 +217,25 @@ func (r *Reloader) report(ctx context.Context, f *File) {
 	for _, w := range f.Warnings {
 		r.logger().WarnContext(ctx, "configuration is doubtful", "warning", w)
 	}
-	if old != nil && old.Server.Address() != f.Server.Address() {
-		r.logger().WarnContext(ctx, "server.host and server.port take effect with a restart")
+	if old != nil {
+		if keys := changedKeys(old.Server, f.Server); len(keys) > 0 {
+			r.logger().WarnContext(ctx, "these keys take effect with a restart", "keys", keys)
+		}
 	}
 	r.logger().InfoContext(ctx, "configuration loaded", "path", f.Path)
+}
+
+// changedKeys lists the keys of [server] that differ, but for the one that is the proxy's.
+func changedKeys(old, now Server) []string {
+	before, after := reflect.ValueOf(old), reflect.ValueOf(now)
+	fields, _ := fieldsOf(before.Type())
+	var keys []string
+	for _, f := range fields {
+		if f.key != "public_url" && !before.FieldByIndex(f.index).Equal(after.FieldByIndex(f.index)) {
+			keys = append(keys, join("server", f.key))
+		}
+	}
+	return keys
 }
 
 func (r *Reloader) logger() *slog.Logger {

@@ -274,10 +274,11 @@ func TestReloadFromTheCurrentFile(t *testing.T) {
 		}
 		b.pass(10 * time.Second)
 		b.serves("two")
-		b.write(named("three") + "[server]\nport = 9\n")
-		b.write(named("four") + "[server]\nport = 9\n")
+		const server = "[server]\nport = 9\nshutdown_timeout = 9\npublic_url = \"http://a.example\"\n"
+		b.write(named("three") + server)
+		b.write(named("four") + server)
 		b.serves("four")
-		if b.logged("take effect with a restart") != 1 {
+		if b.logged("with a restart\" keys=\"[server.port server.shutdown_timeout]\"") != 1 || b.logged("restart") != 1 {
 			t.Errorf("the log does not tell that the port is another one:\n%s", &b.log)
 		}
 	})

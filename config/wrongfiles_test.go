@@ -21,8 +21,8 @@ func wrongSyntax() []wrongFile {
 		{"bad float", "[plugins.wide]\nratio = 1e999\n", []string{"F:2:9: unable to parse float"}},
 		{"table twice", "[server]\n\n[server]\n", []string{"F:3:2: table server already exists"}},
 		{"key twice", "[server]\nport = 1\nport = 2\n", []string{"F:3:1: key port is already defined"}},
-		{"after wide characters", `cors.origins = ["ü€😀", x]` + "\n", []string{
-			"F:1:24: unexpected character U+0078 'x' at start of value",
+		{"after wide characters", `security.origins = ["ü€😀", x]` + "\n", []string{
+			"F:1:28: unexpected character U+0078 'x' at start of value",
 		}},
 	}
 }
@@ -49,8 +49,8 @@ func unknownKeys() []wrongFile {
 		{"limit", "[limits]\nbody_byte = 1\n", []string{
 			`F:2:1: limits.body_byte: unknown key (did you mean "body_bytes"?)`,
 		}},
-		{"key of a second table of a list", "[[security.api_keys]]\nname = 'ü'\nkey = 'a'\n\n[[security.api_keys]]\n" +
-			"name = 'b'\nkey = 'b'\nmodel = []\n", []string{
+		{"key of a second table of a list", "[[security.api_keys]]\nname = 'ü'\nkey = 'first-of-two'\n\n[[security.api_keys]]\n" +
+			"name = 'b'\nkey = 'second-of-two'\nmodel = []\n", []string{
 			`F:8:1: security.api_keys[1].model: unknown key (did you mean "models"?)`,
 		}},
 		{"after a byte order mark", "\ufeffenable_plugin = true\n", []string{
@@ -170,23 +170,6 @@ func wrongValues() []wrongFile {
 			"F:2:14: server.public_url: must have no query, fragment or user",
 		}},
 		{"negative limit", "[limits]\nwrite_timeout = -1\n", []string{"F:2:17: limits.write_timeout: must not be negative"}},
-		{"empty token", "[security]\nauth_token = \"\"\n", []string{
-			"F:2:14: security.auth_token: must not be empty: leave it out to serve everybody",
-		}},
-		{"regular expression", "[cors]\norigin_regex = \"(\"\n", []string{
-			"F:2:16: cors.origin_regex: must be a regular expression",
-		}},
-		{"cookies for all", "[cors]\norigins = [\"*\"]\ncredentials = true\n", []string{
-			`F:3:15: cors.credentials: must be false if origins has "*"`,
-		}},
-		{"API key without a key", "[[security.api_keys]]\nname = \"a\"\n", []string{
-			"F:1:12: security.api_keys[0].key: must be set",
-		}},
-		{"API keys that are the same", "[[security.api_keys]]\nname = \"a\"\nkey = \"" + secretValue +
-			"\"\n[[security.api_keys]]\nname = \"a\"\nkey = \"" + secretValue + "\"\n", []string{
-			"F:4:12: security.api_keys[1].key: is the same as an earlier key",
-			"F:4:12: security.api_keys[1].name: is the name of an earlier key",
-		}},
 		{"plugin's required", "[plugins.wide]\nname = \"\"\n", []string{"F:2:8: plugins.wide.name: must be set"}},
 		{"plugin's length", "[plugins.wide]\nname = \"" + strings.Repeat("x", 41) + "\"\n", []string{
 			"F:2:8: plugins.wide.name: must be at most 40 characters",
@@ -211,12 +194,80 @@ func wrongValues() []wrongFile {
 			"F:1:10: plugins.spare.api_key: must be set",
 			`F:3:1: plugins.spare.api_kye: unknown key (did you mean "api_key"?)`,
 		}},
-		{"one mistake for one value", "[[security.api_keys]]\nname = \"a\"\nkey = 5\n", []string{
-			"F:3:7: security.api_keys[0].key: is a whole number, must be a string",
-		}},
 		{"a list and its element", "[plugins.wide]\ntags = [5, \"b\", \"c\", \"d\"]\n", []string{
 			"F:2:8: plugins.wide.tags: must be at most 3 elements",
 			"F:2:9: plugins.wide.tags[0]: is a whole number, must be a string",
+		}},
+	}
+}
+
+// wrongSecurity are files that would let nobody in, or anybody.
+func wrongSecurity() []wrongFile {
+	const host = "want a DNS name or an address, perhaps with a port; " +
+		"an IPv6 address stands in brackets, an international name in its xn-- form"
+	return []wrongFile{
+		{"empty token", "[security]\nauth_token = \"\"\n", []string{
+			"F:2:14: security.auth_token: must not be empty: leave it out to serve everybody",
+		}},
+		{"short token", "[security]\nauth_token = \"sk-do\"\n", []string{
+			"F:2:14: security.auth_token: the value is shorter than 8 characters",
+		}},
+		{"token of a manual", "security.auth_token = \"your-api-key\"\n", []string{
+			"F:1:23: security.auth_token: the value is a sample as documentation shows it; make a random one",
+		}},
+		{"token that nothing filled in", "security = { auth_token = \"${TOKEN_OF_MINE}\" }\n", []string{
+			"F:1:27: security.auth_token: the value is the name of a variable or field that nothing filled in",
+		}},
+		{"key without a value", "[[security.api_keys]]\nname = \"a\"\n", []string{
+			"F:1:12: security.api_keys[0].key: must be set",
+		}},
+		{"key without a name", "[[security.api_keys]]\nkey = \"" + secretValue + "\"\n", []string{
+			"F:1:12: security.api_keys[0].name: must be set",
+		}},
+		{"key that is too short, without a name", "[[security.api_keys]]\nkey = \"a\"\n", []string{
+			"F:1:12: security.api_keys[0].name: must be set",
+			"F:2:7: security.api_keys[0].key: the value is shorter than 8 characters",
+		}},
+		{"key of another type", "[[security.api_keys]]\nname = \"a\"\nkey = 5\n", []string{
+			"F:3:7: security.api_keys[0].key: is a whole number, must be a string",
+		}},
+		{"key with a space", "[[security.api_keys]]\nname = \"a\"\nkey = \"" + secretValue + " \"\n", []string{
+			"F:3:7: security.api_keys[0].key: the value has spaces or other characters that a header cannot carry",
+		}},
+		{"name that logs would garble", "[[security.api_keys]]\nname = \"a\\n\"\nkey = \"" + secretValue + "\"\n", []string{
+			"F:2:8: security.api_keys[0].name: a name must be printable text",
+		}},
+		{
+			"name that gives the key away", "[[security.api_keys]]\nname = \"" + secretValue + "\"\nkey = \"" + secretValue + "\"\n",
+			[]string{"F:3:7: security.api_keys[0].key: the name holds the value, but names appear in logs"},
+		},
+		{"keys that are the same", "[[security.api_keys]]\nname = \"a\"\nkey = \"" + secretValue +
+			"\"\n[[security.api_keys]]\nname = \"a\"\nkey = \"" + secretValue + "\"\n", []string{
+			"F:5:8: security.api_keys[1].name: is the name of another key",
+			"F:6:7: security.api_keys[1].key: is the same as another key",
+		}},
+		{"key like the token", "security.auth_token = \"" + secretValue + "\"\n[[security.api_keys]]\nname = \"auth_token\"\n" +
+			"key = \"" + secretValue + "\"\n", []string{
+			"F:3:8: security.api_keys[0].name: is the name of another key",
+			"F:4:7: security.api_keys[0].key: is the same as another key",
+		}},
+		{"no host at all", "security.hosts = []\n", []string{
+			"F:1:18: security.hosts: must not be empty: leave it out to go by any name",
+		}},
+		{"hosts", "[security]\nhosts = [\n  \"a.example\",\n  \"http://b.example\",\n  \"::1\",\n  \"\",\n  7,\n]\n", []string{
+			"F:4:3: security.hosts[1]: " + host,
+			"F:5:3: security.hosts[2]: " + host,
+			"F:6:3: security.hosts[3]: " + host,
+			"F:7:3: security.hosts[4]: is a whole number, must be a string",
+		}},
+		{"origins", "[security]\norigins = [\n  \"https://a.example\",\n  \"a.example\",\n  \"null\",\n  \"https://*.*.example\",\n]\n", []string{
+			`F:4:3: security.origins[1]: want scheme://host or scheme://host:port, without a path; ` +
+				`the host may begin with "*." or the port be "*"`,
+			"F:5:3: security.origins[2]: is refused: every sandboxed page has it",
+			"F:6:3: security.origins[3]: more than one wildcard",
+		}},
+		{"negative age", "security.cors_max_age = -1\n", []string{
+			"F:1:25: security.cors_max_age: must be at least 0s",
 		}},
 	}
 }
@@ -233,6 +284,16 @@ func obsoleteKeys() []wrongFile {
 		}},
 		{"observability's keys", "observability.a.b = 1\n", []string{
 			"F:1:15: observability.a: obsolete key: use [plugins.metrics], [plugins.otel] and [plugins.access_log]",
+		}},
+		{"CORS", "[cors]\norigins = [\"*\"]\norigin_regex = \"a\"\nmax_age = 1\ncredentials = true\nmethods = []\n", []string{
+			"F:2:1: cors.origins: obsolete key: use security.origins",
+			"F:3:1: cors.origin_regex: obsolete key: use security.origins, which may have wildcards",
+			"F:4:1: cors.max_age: obsolete key: use security.cors_max_age",
+			"F:5:1: cors.credentials: obsolete key: pages send keys in headers, which need no such leave",
+			"F:6:1: cors.methods: obsolete key: those that the vendors' clients need are known; see security.origins",
+		}},
+		{"CORS without keys", "[cors]\n", []string{
+			"F:1:2: cors: obsolete table: those that the vendors' clients need are known; see security.origins",
 		}},
 		{"workers", "[server]\nworkers = 4\n", []string{
 			"F:2:1: server.workers: obsolete key: one process uses all processors",

@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/ccproxy-go/ccproxy"
@@ -39,15 +40,22 @@ func BearerKey(key ccproxy.Secret) Credentials {
 // minSecret is the shortest value that is searched for in errors: shorter ones would match by chance.
 const minSecret = 8
 
-// appendSecrets adds the values of a header, without the scheme that they begin with.
-func appendSecrets(secrets, values []string) []string {
-	for _, v := range values {
-		if scheme, token, ok := strings.Cut(v, " "); ok && len(scheme) <= len("Bearer") {
-			v = token
+// addedSecrets returns what Credentials changed of a header: the names, and the values without the scheme that they
+// begin with.
+func addedSecrets(before, after http.Header) (names, secrets []string) {
+	for name, values := range after {
+		if slices.Equal(before[name], values) {
+			continue
 		}
-		if len(v) >= minSecret {
-			secrets = append(secrets, v)
+		names = append(names, name)
+		for _, v := range values {
+			if scheme, token, ok := strings.Cut(v, " "); ok && len(scheme) <= len("Bearer") {
+				v = token
+			}
+			if len(v) >= minSecret {
+				secrets = append(secrets, v)
+			}
 		}
 	}
-	return secrets
+	return names, secrets
 }

@@ -141,7 +141,7 @@ func (p *Provider) fetch(ctx context.Context, path, query string) (body []byte, 
 	return io.ReadAll(io.LimitReader(in, maxModelsBody))
 }
 
-func (p *Provider) fetchError(resp *http.Response, secrets func() []string) error {
+func (p *Provider) fetchError(resp *http.Response, secrets []string) error {
 	ans, err := p.failed(resp, secrets)
 	if err != nil {
 		return err

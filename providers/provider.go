@@ -20,6 +20,7 @@ import (
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/internal/lease"
+	"github.com/ccproxy-go/ccproxy/internal/secret"
 )
 
 // Provider is a [ccproxy.Provider] with an HTTP API as its upstream. [NewProvider] makes one.
@@ -149,57 +150,53 @@ func (p *Provider) send(ctx context.Context, req *Request, path string) (*ccprox
 // newRequest makes an authorized request. It takes over the header.
 func (p *Provider) newRequest(
 	ctx context.Context, method string, u *url.URL, h http.Header, body []byte,
-) (req *http.Request, secrets func() []string, err error) {
+) (req *http.Request, secrets []string, err error) {
 	if p.upstream.Credentials != nil {
+		before := maps.Clone(h)
 		if err := p.upstream.Credentials.Authorize(ctx, h); err != nil {
 			return nil, nil, err
+		}
+		var names []string
+		names, secrets = addedSecrets(before, h)
+		if p.observed() {
+			ctx = secret.WithHeaders(ctx, names)
 		}
 	}
 	req = (&http.Request{
 		Method: method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
 	if body != nil {
-		open := p.bodyOpener(ctx, body)
 		req.ContentLength = int64(len(body))
-		req.Body = open()
 		// With it the transport repeats a request on a new connection, if nothing of it was sent on the old one.
-		req.GetBody = func() (io.ReadCloser, error) { return open(), nil }
+		req.GetBody = p.bodyOpener(ctx, body)
+		if req.Body, err = req.GetBody(); err != nil {
+			return nil, nil, err
+		}
 	}
-	return req, func() []string { return p.secrets(h) }, nil
+	return req, secrets, nil
+}
+
+// observed tells whether a hook is going to see the upstream request with its credentials set.
+func (p *Provider) observed() bool {
+	on := p.pc.Hooks.Enabled
+	return on(hooks.EventHTTPRequest) || on(hooks.EventHTTPResponse) || on(hooks.EventHTTPError)
 }
 
 // bodyOpener returns how to read a body. One that is the client's own, and that nobody but this package has seen,
 // is given back for use by others when it is read.
-func (p *Provider) bodyOpener(ctx context.Context, body []byte) func() io.ReadCloser {
+func (p *Provider) bodyOpener(ctx context.Context, body []byte) func() (io.ReadCloser, error) {
 	buf := lease.From(ctx, body)
 	if buf == nil || len(p.upstream.Transformers) > 0 {
-		return func() io.ReadCloser { return io.NopCloser(bytes.NewReader(body)) }
+		return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
-	buf.Claim()
-	return func() io.ReadCloser { return buf.Reader() }
-}
-
-// secrets returns what credentials put into a header.
-func (p *Provider) secrets(h http.Header) []string {
-	if p.upstream.Credentials == nil {
-		return nil
-	}
-	var secrets []string
-	for name, values := range h {
-		if !p.own(name) {
-			secrets = appendSecrets(secrets, values)
+	open := buf.Claim()
+	return func() (io.ReadCloser, error) {
+		r, err := open()
+		if err != nil {
+			return nil, err
 		}
+		return r, nil
 	}
-	return secrets
-}
-
-// own tells the headers that are not from credentials.
-func (p *Provider) own(name string) bool {
-	switch {
-	case name == "Accept-Encoding", p.request.has(name), p.upstream.Header[name] != nil:
-		return true
-	}
-	return p.upstream.DefaultHeader[name] != nil
 }
 
 // transportError says what went wrong without the address, whose query may hold secrets.
@@ -215,14 +212,14 @@ func transportError(ctx context.Context, err error) error {
 }
 
 // answer makes an answer of a response. The body is the response's own, so that it ends with it.
-func (p *Provider) answer(call *ccproxy.Call, resp *http.Response, secrets func() []string) (*ccproxy.Answer, error) {
+func (p *Provider) answer(call *ccproxy.Call, resp *http.Response, secrets []string) (*ccproxy.Answer, error) {
 	body, err := decoded(resp)
 	if err != nil {
 		_ = resp.Body.Close() // nothing of it is of use
 		return nil, err
 	}
 	return &ccproxy.Answer{
-		Status: resp.StatusCode, Header: p.answerHeader(resp, secrets()), Format: call.Format, Body: body,
+		Status: resp.StatusCode, Header: p.answerHeader(resp, secrets), Format: call.Format, Body: body,
 		Stream: isStream(call, resp),
 	}, nil
 }
@@ -278,7 +275,7 @@ const maxErrorBody = 1 << 20
 
 // failed makes an answer of an error. An upstream that repeats its credentials in an error does not get them
 // to the client.
-func (p *Provider) failed(resp *http.Response, secrets func() []string) (*ccproxy.Answer, error) {
+func (p *Provider) failed(resp *http.Response, secrets []string) (*ccproxy.Answer, error) {
 	defer resp.Body.Close() // what was read is what counts
 	var body []byte
 	if in, err := decoded(resp); err == nil {
@@ -288,7 +285,7 @@ func (p *Provider) failed(resp *http.Response, secrets func() []string) (*ccprox
 			return nil, context.Cause(resp.Request.Context())
 		}
 	}
-	found := secrets()
+	found := secrets
 	h := p.answerHeader(resp, found)
 	delete(h, "Content-Length")
 	for _, s := range found {

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,6 +139,15 @@ func (p *plugin) Shutdown(context.Context) error {
 // HealthCheck implements [ccproxy.HealthChecker].
 func (p *plugin) HealthCheck(ctx context.Context) ccproxy.Health { return p.provider.Health(ctx) }
 
+// fixedHeader returns a copy to which nobody can add in place: requests share its values.
+func fixedHeader(h http.Header) http.Header {
+	h = h.Clone()
+	for name, values := range h {
+		h[name] = slices.Clip(values)
+	}
+	return h
+}
+
 // NewProvider returns a provider for an upstream, for plugins that are more than that. It makes no request.
 func NewProvider(pc *ccproxy.PluginContext, u Upstream) (*Provider, error) {
 	base, err := url.Parse(u.BaseURL)
@@ -157,6 +167,7 @@ func NewProvider(pc *ccproxy.PluginContext, u Upstream) (*Provider, error) {
 	if u.ModelsTTL <= 0 {
 		u.ModelsTTL = 5 * time.Minute
 	}
+	u.Header, u.DefaultHeader = fixedHeader(u.Header), fixedHeader(u.DefaultHeader)
 	return &Provider{
 		upstream: u, base: base, client: pc.HTTPClient, pc: pc,
 		request:  newAllowList(requestHeaders(), u.RequestHeaders),

@@ -3,131 +3,150 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
-
-	"github.com/lmittmann/tint"
 
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/bundled"
+	"github.com/ccproxy-go/ccproxy/config"
 )
 
-const (
-	drainTime = 10 * time.Second
-	// partingTime is for the last bytes of requests that the end of drainTime cut off.
-	partingTime = time.Second
-)
-
-// run serves until ctx ends. It returns nil when everything that was being served then has come to its end.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) string) error {
-	cfg, err := load(args, env, stderr)
-	if err != nil {
-		return err
-	}
-	logger := newLogger(stderr, cfg.level, env("NO_COLOR") != "")
-	var reg ccproxy.Registry
-	if err := reg.Register(bundled.Factories()...); err != nil {
-		return err
-	}
-	proxy, err := reg.Build(cfg.settings, ccproxy.WithLogger(logger))
-	if err != nil {
-		return err
-	}
-	// A port that is taken is an error before any plugin has begun its work.
-	listener, err := listen(ctx, cfg)
-	if err != nil {
-		return errors.Join(err, proxy.Shutdown(ctx))
-	}
-	if err := proxy.Start(ctx); err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	s := &server{proxy: proxy, http: newHTTPServer(guard(proxy, cfg.allowRemote), logger), logger: logger}
-	b := newBanner(listener.Addr(), reg.Manifests(), proxy.Statuses())
-	if err := b.write(stdout); err != nil {
-		return errors.Join(err, listener.Close(), s.stop(ctx))
-	}
-	return s.serve(ctx, listener)
-}
-
-// newLogger writes for people if w is a terminal, and JSON otherwise.
-func newLogger(w io.Writer, level slog.Level, plain bool) *slog.Logger {
-	if isTerminal(w) {
-		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: plain}))
-	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// listen opens the port. A name such as localhost may lead anywhere, so what it led to is checked once more.
-func listen(ctx context.Context, cfg config) (net.Listener, error) {
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", cfg.address())
-	if err != nil {
-		return nil, err
-	}
-	tcp, ok := listener.Addr().(*net.TCPAddr)
-	if !cfg.allowRemote && (!ok || !tcp.IP.IsLoopback()) {
-		return nil, errors.Join(fmt.Errorf("host %q is %s: %w", cfg.host, listener.Addr(), errRemote), listener.Close())
-	}
-	return listener, nil
-}
-
-func newHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-		// No WriteTimeout: answers stream for as long as models think, and the proxy itself gives up on clients
-		// that take nothing.
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
-}
+// partingTime is for the last bytes of requests that were cut off.
+const partingTime = time.Second
 
 // server is a proxy behind a port.
 type server struct {
-	proxy  *ccproxy.Proxy
-	http   *http.Server
-	logger *slog.Logger
+	process  process
+	options  config.Options
+	registry ccproxy.Registry
+	file     *config.File // as it was at the start: what of it is not the proxy's stays
+	logger   *slog.Logger
+	listener net.Listener
+	http     *http.Server
+	handle   ccproxy.Handle
 }
 
-// serve answers until ctx ends or the port fails.
-func (s *server) serve(ctx context.Context, l net.Listener) error {
+// open reads the configuration, listens, and starts the proxy. After an error nothing is left open.
+func (s *server) open(ctx context.Context) error {
+	if err := s.registry.Register(bundled.Factories()...); err != nil {
+		return err
+	}
+	file, err := config.Load(&s.registry, s.options)
+	if err != nil {
+		return err
+	}
+	s.file = file
+	s.logger = newLogger(s.process.stderr, file.Logging, s.process.hasVariable("NO_COLOR"))
+	for _, w := range file.Warnings {
+		s.logger.WarnContext(ctx, "configuration is doubtful", "warning", w)
+	}
+	// A port that is taken is an error before any plugin has begun its work.
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	proxy, err := s.build(file)
+	if err == nil {
+		err = s.handle.Swap(ctx, proxy)
+	}
+	if err != nil {
+		return errors.Join(err, s.listener.Close())
+	}
+	s.http = ccproxy.NewServer(&s.handle)
+	s.http.ReadHeaderTimeout = file.Server.ReadHeaderTimeout
+	s.http.IdleTimeout = file.Server.IdleTimeout
+	s.http.ErrorLog = slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)
+	return nil
+}
+
+// listen opens the port, unless it is clear already that what would be served there is not safe.
+func (s *server) listen(ctx context.Context) error {
+	if !isLoopback(s.file.Server.Host) {
+		if err := keyed(s.file); err != nil {
+			return err
+		}
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", s.file.Server.Address())
+	s.listener = listener
+	return err
+}
+
+// build makes the proxy of a file. Where the name of the host led to is known by now.
+func (s *server) build(f *config.File) (*ccproxy.Proxy, error) {
+	settings, err := secured(f, s.listener.Addr())
+	if err != nil {
+		return nil, err
+	}
+	options := []ccproxy.Option{ccproxy.WithLogger(s.logger)}
+	if f.Server.PublicURL != "" {
+		options = append(options, ccproxy.WithPublicURL(f.Server.PublicURL))
+	}
+	return s.registry.Build(settings, options...)
+}
+
+// serve answers until ctx ends or the port fails. It returns nil if all that was being served then came to its end.
+func (s *server) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(l) }()
+	go func() { failed <- s.http.Serve(s.listener) }()
+	reloader := &config.Reloader{
+		Registry: &s.registry, Options: s.options, Handle: &s.handle, Current: s.file, Build: s.build,
+		OnLoad: s.compareLogging, Logger: s.logger,
+	}
+	var reloads sync.WaitGroup
+	reloads.Go(func() { _ = reloader.Run(ctx) }) // it has no error where there is a proxy already
+	reloads.Go(func() { s.reloadOnHangup(ctx, reloader) })
 	var err error
 	select {
 	case <-ctx.Done():
-		s.logger.Info("stopping", "drain_time", drainTime.String())
+		s.logger.Info("stopping", "shutdown_timeout", s.file.Server.ShutdownTimeout.String())
 	case err = <-failed:
 	}
-	return errors.Join(err, s.stop(ctx))
+	cancel()
+	return errors.Join(err, s.stop(context.WithoutCancel(ctx), &reloads))
 }
 
-// stop lets requests finish, and cuts off those that take longer than drainTime. The proxy goes last, when its hooks
-// have been told of everything.
-func (s *server) stop(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx)
-	draining, cancel := context.WithTimeout(ctx, drainTime)
+func (s *server) reloadOnHangup(ctx context.Context, r *config.Reloader) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.process.hangup:
+			if err := r.Reload(ctx); err != nil {
+				s.logger.ErrorContext(ctx, "configuration not reloaded, the running one stays", "error", err.Error())
+			}
+		}
+	}
+}
+
+// compareLogging tells of changes that a running logger does not take.
+func (s *server) compareLogging(f *config.File) {
+	if f.Logging != s.file.Logging {
+		s.logger.Warn("[logging] takes effect with a restart")
+	}
+}
+
+// stop lets requests finish, and cuts off those that take longer than the file says. The proxy goes last, when its
+// hooks have been told of everything.
+func (s *server) stop(ctx context.Context, reloads *sync.WaitGroup) error {
+	draining, cancel := context.WithTimeout(ctx, s.file.Server.ShutdownTimeout)
 	defer cancel()
-	drained := s.proxy.Drain(draining)
+	proxy := s.handle.Proxy()
+	drained := proxy.Drain(draining)
+	reloads.Wait()
+	if last := s.handle.Proxy(); last != proxy { // a reload was under way
+		proxy = last
+		drained = errors.Join(drained, proxy.Drain(draining))
+	}
 	if drained == nil {
 		drained = s.http.Shutdown(draining)
 	}
-	stopped := s.proxy.Shutdown(draining)
+	stopped := proxy.Shutdown(draining)
 	if drained == nil {
 		return stopped
 	}
@@ -136,6 +155,22 @@ func (s *server) stop(ctx context.Context) error {
 	if s.http.Shutdown(parting) != nil {
 		_ = s.http.Close() // they had their time
 	}
-	s.logger.Warn("requests were cut off", "reason", drained)
-	return stopped
+	s.logger.WarnContext(ctx, "requests were cut off", "reason", drained.Error())
+	if stopped != nil {
+		return stopped
+	}
+	return drained
+}
+
+// hasVariable tells whether a variable of the environment is set to anything.
+func (p process) hasVariable(name string) bool {
+	if p.environ == nil {
+		return os.Getenv(name) != ""
+	}
+	for _, entry := range p.environ {
+		if len(entry) > len(name)+1 && entry[:len(name)+1] == name+"=" {
+			return true
+		}
+	}
+	return false
 }

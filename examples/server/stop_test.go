@@ -8,11 +8,16 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/config"
 	"github.com/ccproxy-go/ccproxy/providers/echo"
 )
 
@@ -45,6 +50,60 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 	return client, nil
 }
 
+// TestStopUnderLoad stops the server while 20 streams of 4 clients run: each arrives to the last byte, and whoever asks
+// meanwhile is told to go elsewhere.
+func TestStopUnderLoad(t *testing.T) {
+	t.Parallel()
+	const clients, each = 4, 5
+	r := start(t, "[plugins.echo]\ndelay = \"40ms\"\n")
+	want := openStream(t.Context(), t, r.client, r.address, words(30)).rest(t)
+	streams := make(chan *stream, clients*each)
+	for range clients {
+		client := &http.Client{Transport: &http.Transport{}}
+		t.Cleanup(client.CloseIdleConnections)
+		for range each {
+			go func() { streams <- openStream(t.Context(), t, client, r.address, words(30)) }()
+		}
+	}
+	running := make([]*stream, 0, clients*each)
+	for range clients * each {
+		if s := <-streams; s != nil {
+			running = append(running, s)
+		}
+	}
+	stopped := time.Now()
+	r.stop()
+	var readers sync.WaitGroup
+	for i, s := range running {
+		readers.Go(func() {
+			if got := s.rest(t); got != want {
+				t.Errorf("stream %d differs (-want +got):\n%s", i, cmp.Diff(want, got))
+			}
+		})
+	}
+	for status := 0; status != http.StatusServiceUnavailable; {
+		status, _ = r.get(t, "/health/ready")
+	}
+	unready := time.Now()
+	if status, body := r.do(t, r.try(t)); status != http.StatusServiceUnavailable {
+		t.Errorf("a request after the stop: %d %s, want 503", status, body)
+	}
+	readers.Wait()
+	for i, s := range running {
+		if s.ends.Before(unready) {
+			t.Errorf("stream %d was over before the server was unready", i)
+		}
+	}
+	r.wait(t)
+	t.Logf("%d streams; unready after %v", len(running), unready.Sub(stopped))
+	if n := strings.Count(r.log.String(), `"path":"/echo/v1/messages","status_code":200`); n != 1+clients*each {
+		t.Errorf("%d streams in the log, want %d:\n%s", n, 1+clients*each, r.log)
+	}
+	if resp, err := r.client.Do(r.try(t)); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("a request after the end = %v, %v, want a refused connection", resp, err)
+	}
+}
+
 // TestStopCutsOff holds that a stream that goes on and on does not keep the server from stopping, that its client is
 // told, and that whoever asks for readiness is too.
 func TestStopCutsOff(t *testing.T) {
@@ -58,16 +117,21 @@ func TestStopCutsOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := proxy.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		logger := slog.New(slog.DiscardHandler)
-		s := &server{proxy: proxy, http: newHTTPServer(guard(proxy, false), logger), logger: logger}
-		ctx, stop := context.WithCancel(t.Context())
+		const drainTime = 10 * time.Second
 		l := &pipes{conns: make(chan net.Conn)}
 		l.closed, l.stop = context.WithCancel(t.Context())
+		s := &server{
+			file:   &config.File{Server: config.Server{ShutdownTimeout: drainTime}},
+			logger: slog.New(slog.DiscardHandler), listener: l,
+			options: config.Options{Dir: t.TempDir(), Environ: []string{}},
+		}
+		s.http = ccproxy.NewServer(&s.handle)
+		if err := s.handle.Swap(t.Context(), proxy); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- s.serve(ctx, l) }()
+		go func() { done <- s.serve(ctx) }()
 
 		transport := &http.Transport{DialContext: l.dial}
 		defer transport.CloseIdleConnections()

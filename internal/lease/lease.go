@@ -6,6 +6,7 @@ package lease
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 )
@@ -26,7 +27,10 @@ func (p *Pool) Get(size int) *Buffer {
 	c := class(size)
 	if c < classes {
 		if b, ok := p.free[c].Get().(*Buffer); ok {
+			b.mu.Lock()
 			b.holders, b.claimed, b.B = 1, false, b.B[:0]
+			b.term++
+			b.mu.Unlock()
 			return b
 		}
 		size = smallest << c
@@ -54,6 +58,7 @@ type Buffer struct {
 	mu      sync.Mutex
 	holders int
 	claimed bool
+	term    uint64 // counts how often it was lent
 }
 
 // Grow makes room for more, at the end of B.
@@ -67,13 +72,27 @@ func (b *Buffer) Grow() {
 	}
 }
 
-// Claim promises that whoever got hold of B until now keeps nothing of it beyond the readers of [Buffer.Reader].
-// Without it the buffer is not used again.
-func (b *Buffer) Claim() {
+// Claim promises that whoever got hold of B until now keeps nothing of it beyond the readers that the returned
+// function opens. Without it the buffer is not used again. The function may be called at any time: when the buffer
+// has been given back meanwhile, and perhaps lent to somebody else, it fails with [ErrReturned].
+func (b *Buffer) Claim() func() (*Reader, error) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.claimed = true
-	b.mu.Unlock()
+	term := b.term
+	return func() (*Reader, error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.holders == 0 || b.term != term {
+			return nil, ErrReturned
+		}
+		b.holders++
+		return &Reader{buf: b}, nil
+	}
 }
+
+// ErrReturned tells that a body is not to be had any more.
+var ErrReturned = errors.New("request body was given back")
 
 // Release ends one holder's use.
 func (b *Buffer) Release() {
@@ -86,15 +105,8 @@ func (b *Buffer) Release() {
 	}
 }
 
-// Reader returns a new reader of B, which holds the buffer until it is closed. It is only called by a holder.
-func (b *Buffer) Reader() *Reader {
-	b.mu.Lock()
-	b.holders++
-	b.mu.Unlock()
-	return &Reader{buf: b}
-}
-
-// Reader reads a buffer. Close may be called while another method runs, as net/http does.
+// Reader reads a buffer, which it holds until it is closed. Close may be called while another method runs, as net/http
+// does.
 type Reader struct {
 	buf *Buffer
 

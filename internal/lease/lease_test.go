@@ -30,6 +30,34 @@ func lent(p *Pool, b *Buffer) bool {
 	return &next.B[:1][0] == first
 }
 
+func reader(b *Buffer) *Reader {
+	r, err := b.Claim()()
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func TestReaderAfterReturn(t *testing.T) {
+	t.Parallel()
+	var p Pool
+	b := p.Get(10)
+	fill(b, []byte("alice"))
+	open := b.Claim()
+	b.Release()
+	if _, err := open(); !errors.Is(err, ErrReturned) {
+		t.Errorf("opening a body that was given back: %v, want %v", err, ErrReturned)
+	}
+	for range 100 { // whichever of them gets the buffer
+		next := p.Get(10)
+		fill(next, []byte("bob"))
+		next.Claim()
+		if _, err := open(); !errors.Is(err, ErrReturned) {
+			t.Fatalf("opening a body that is another's by now: %v, want %v", err, ErrReturned)
+		}
+	}
+}
+
 //nolint:paralleltest // sync.Pool keeps what one goroutine at a time puts there
 func TestBufferComesBack(t *testing.T) {
 	if testing.Short() || raceEnabled {
@@ -44,14 +72,14 @@ func TestBufferComesBack(t *testing.T) {
 	}{
 		{"claimed and released", func(b *Buffer) { b.Claim(); b.Release() }, true},
 		{"not claimed", func(b *Buffer) { b.Release() }, false},
-		{"a reader is open", func(b *Buffer) { b.Claim(); b.Reader(); b.Release() }, false},
-		{"a reader was closed", func(b *Buffer) { b.Claim(); r := b.Reader(); b.Release(); _ = r.Close() }, true},
+		{"a reader is open", func(b *Buffer) { _, _ = b.Claim()(); b.Release() }, false},
+		{"a reader was closed", func(b *Buffer) { r := reader(b); b.Release(); _ = r.Close() }, true},
 		{"closed twice", func(b *Buffer) {
 			b.Claim()
-			r := b.Reader()
+			r := reader(b)
 			_ = r.Close()
 			_ = r.Close()
-			b.Reader()
+			reader(b)
 			b.Release()
 		}, false},
 	}
@@ -73,11 +101,11 @@ func TestReader(t *testing.T) {
 	b := p.Get(1)
 	body := bytes.Repeat([]byte("0123456789"), 10_000)
 	fill(b, body)
-	got, err := io.ReadAll(b.Reader())
+	got, err := io.ReadAll(reader(b))
 	if err != nil || !bytes.Equal(got, body) {
 		t.Errorf("ReadAll returned %d bytes and %v, want %d", len(got), err, len(body))
 	}
-	r := b.Reader()
+	r := reader(b)
 	_, _ = io.CopyN(io.Discard, r, 7)
 	var out bytes.Buffer
 	if n, err := r.WriteAtMost(&out, 5); n != 5 || err != nil || out.String() != "78901" {
@@ -103,8 +131,7 @@ func TestCloseWhileWriting(t *testing.T) {
 	var p Pool
 	b := p.Get(10)
 	fill(b, []byte("0123456789"))
-	b.Claim()
-	r := b.Reader()
+	r := reader(b)
 	w := slowWriter{make(chan struct{}), make(chan struct{})}
 	var wg sync.WaitGroup
 	wg.Go(func() { _, _ = r.WriteAtMost(w, 10) })
@@ -157,8 +184,7 @@ func TestTransportSendsWhole(t *testing.T) {
 		body := bytes.Repeat([]byte("abcdefg"), size/7+1)[:size]
 		b := p.Get(size)
 		fill(b, body)
-		b.Claim()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, b.Reader())
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, reader(b))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package rawjson
 
 import (
-	"bytes"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -77,11 +76,7 @@ func hex4(b []byte) rune {
 // UTF-8.
 func appendUnescaped(dst, token []byte) []byte {
 	for len(token) > 0 {
-		run := bytes.IndexByte(token, '\\')
-		if run < 0 {
-			run = len(token)
-		}
-		if run > 0 && utf8.Valid(token[:run]) {
+		if run := standsForItself(token); run > 0 {
 			dst = append(dst, token[:run]...)
 			token = token[run:]
 			continue
@@ -91,6 +86,17 @@ func appendUnescaped(dst, token []byte) []byte {
 		token = token[n:]
 	}
 	return dst
+}
+
+// standsForItself gives how much of token stands for itself. It looks no further than that: to look ahead to the next
+// escape or fault from each rune again would take time quadratic in the text.
+func standsForItself(token []byte) int {
+	for i, c := range token {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return len(token)
 }
 
 // appendFolded appends the form of a key that all its case variants share. ASCII letters become lower case.

@@ -91,6 +91,10 @@ func without(object []byte, key string) []byte {
 	return doc.Delete(key)
 }
 
+// deepest is how far blocks stand in one another: documents in tool results in messages, with room to spare. To walk
+// all that somebody nests would cost as often as it is deep.
+const deepest = 4
+
 // walk calls visit for every block of system, tools and messages that has a cache_control. Where visit returns a
 // block, it takes the place of the old one in the body that walk returns.
 func walk(body []byte, visit func(block []byte) []byte) []byte {
@@ -103,7 +107,7 @@ func walk(body []byte, visit func(block []byte) []byte) []byte {
 		if !ok || len(list) == 0 || list[0] != '[' {
 			continue
 		}
-		if changed := walkList(list, visit); changed != nil {
+		if changed := walkList(list, visit, deepest); changed != nil {
 			body = work.Set(key, changed)
 		}
 	}
@@ -111,15 +115,17 @@ func walk(body []byte, visit func(block []byte) []byte) []byte {
 }
 
 // walkList visits the blocks of a list, each before the blocks in its content. It returns nil when nothing changed.
-func walkList(list []byte, visit func([]byte) []byte) []byte {
+func walkList(list []byte, visit func([]byte) []byte, depth int) []byte {
 	var out [][]byte
 	changed := false
 	for e := range rawjson.Elements(list) {
 		if next := visitBlock(e, visit); next != nil {
 			e, changed = next, true
 		}
-		if next := walkContent(e, visit); next != nil {
-			e, changed = next, true
+		if depth > 0 {
+			if next := walkContent(e, visit, depth-1); next != nil {
+				e, changed = next, true
+			}
 		}
 		out = append(out, e)
 	}
@@ -140,12 +146,12 @@ func visitBlock(e []byte, visit func([]byte) []byte) []byte {
 }
 
 // walkContent visits the blocks in an object's content, which tool results have as well as messages.
-func walkContent(e []byte, visit func([]byte) []byte) []byte {
+func walkContent(e []byte, visit func([]byte) []byte, depth int) []byte {
 	content, ok := rawjson.Find(e, "content")
 	if !ok || len(content) == 0 || content[0] != '[' {
 		return nil
 	}
-	inner := walkList(content, visit)
+	inner := walkList(content, visit, depth)
 	if inner == nil {
 		return nil
 	}
