@@ -111,6 +111,11 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	}
 	p.hooks.SetLogger(o.logger)
 	p.formats.SetLogger(o.logger)
+	for _, c := range codecs() {
+		if err := p.formats.RegisterCodec(c); err != nil {
+			return nil, err
+		}
+	}
 	p.tasks.Logger = o.logger
 	var errs []error
 	for _, name := range pl.resolution.Order {

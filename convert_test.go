@@ -11,9 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ccproxy-go/ccproxy"
-	"github.com/ccproxy-go/ccproxy/adapters"
-	"github.com/ccproxy-go/ccproxy/adapters/anthropic"
-	"github.com/ccproxy-go/ccproxy/adapters/openai"
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 	"github.com/ccproxy-go/ccproxy/providers/providertest"
 )
@@ -135,26 +132,6 @@ func (c openAIClient) post(t *testing.T, r *rig, more string) *httptest.Response
 	return r.do(t, http.MethodPost, c.path, nil, strings.NewReader(c.body+more+"}"))
 }
 
-// convertingRig is a rig whose claude provider answers OpenAI's clients, too.
-func convertingRig(t *testing.T, s rigSetup) *rig {
-	t.Helper()
-	var reg adapters.Registry
-	for _, c := range []adapters.Codec{anthropic.Codec(), openai.Chat(), openai.Responses()} {
-		if err := reg.RegisterCodec(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m := ccproxy.Manifest{Name: "codecs"}
-	for _, pair := range reg.Pairs() {
-		m.FormatAdapters = append(m.FormatAdapters, ccproxy.FormatAdapterSpec{
-			From: pair.From, To: pair.To,
-			New: func(*ccproxy.PluginContext) (adapters.FormatAdapter, error) { return reg.Lookup(pair) },
-		})
-	}
-	s.plugins = append(s.plugins, ccproxy.NewFactory(m, nil))
-	return newRig(t, s)
-}
-
 // eachOpenAIClient runs a test for both dialects.
 func eachOpenAIClient(t *testing.T, test func(*testing.T, openAIClient)) {
 	t.Helper()
@@ -170,7 +147,7 @@ func TestConvertedText(t *testing.T) {
 	t.Parallel()
 	eachOpenAIClient(t, func(t *testing.T, c openAIClient) {
 		t.Helper()
-		r := convertingRig(t, rigSetup{})
+		r := newRig(t, rigSetup{})
 		rec := c.post(t, r, "")
 		if rec.Code != http.StatusOK || rec.Header().Get("Content-Type") != "application/json" {
 			t.Fatalf("status %d, header %v: %s", rec.Code, rec.Header(), rec.Body)
@@ -204,7 +181,7 @@ func TestConvertedStream(t *testing.T) {
 	t.Parallel()
 	eachOpenAIClient(t, func(t *testing.T, c openAIClient) {
 		t.Helper()
-		r := convertingRig(t, rigSetup{})
+		r := newRig(t, rigSetup{})
 		rec := c.post(t, r, `,"stream":true`)
 		if rec.Code != http.StatusOK || !strings.HasPrefix(rec.Header().Get("Content-Type"), "text/event-stream") {
 			t.Fatalf("status %d, header %v: %s", rec.Code, rec.Header(), rec.Body)
@@ -256,7 +233,7 @@ func TestConvertedToolTurns(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			r := convertingRig(t, rigSetup{quiet: true})
+			r := newRig(t, rigSetup{quiet: true})
 			r.upstream.Enqueue(providertest.ToolUse("read", `{"path":"x"}`))
 			rec := r.do(t, http.MethodPost, test.path, nil, strings.NewReader(test.first))
 			id := find(rec.Body.Bytes(), test.id...)
@@ -305,7 +282,7 @@ func TestConvertedErrors(t *testing.T) {
 			{529, "overloaded_error", 503, "server_error"},
 		} {
 			for _, more := range []string{"", `,"stream":true`} {
-				r := convertingRig(t, rigSetup{quiet: true})
+				r := newRig(t, rigSetup{quiet: true})
 				header := http.Header{"Retry-After": {"9"}, "X-Should-Retry": {"true"}}
 				r.upstream.Enqueue(providertest.Error(test.status, test.typ, "the reason", header))
 				rec := c.post(t, r, more)
@@ -329,7 +306,7 @@ func TestConvertedGatewayPage(t *testing.T) {
 	t.Parallel()
 	eachOpenAIClient(t, func(t *testing.T, c openAIClient) {
 		t.Helper()
-		r := convertingRig(t, rigSetup{quiet: true})
+		r := newRig(t, rigSetup{quiet: true})
 		r.upstream.Enqueue(providertest.Raw(502, http.Header{"Content-Type": {"text/html"}}, "<html>bad gateway</html>"))
 		rec := c.post(t, r, "")
 		if _, shape := shapeOf(t, rec.Body.Bytes()); rec.Code != 502 || shape != openAIDialect {
@@ -343,7 +320,7 @@ func TestConvertedEarlyStreamError(t *testing.T) {
 	t.Parallel()
 	eachOpenAIClient(t, func(t *testing.T, c openAIClient) {
 		t.Helper()
-		r := convertingRig(t, rigSetup{})
+		r := newRig(t, rigSetup{})
 		r.upstream.Enqueue(func(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Retry-After", "9")
 			providertest.Stream(providertest.ErrorEvent("overloaded_error", "Overloaded"))(w, req)
@@ -374,7 +351,7 @@ func TestConvertedBrokenStreams(t *testing.T) {
 			{"error event", []providertest.Part{providertest.ErrorEvent("api_error", "broken")}},
 			{"not JSON", []providertest.Part{providertest.Event("content_block_delta", "{")}},
 		} {
-			r := convertingRig(t, rigSetup{})
+			r := newRig(t, rigSetup{})
 			r.upstream.Enqueue(providertest.Stream(append(begin[:4:4], test.end...)...))
 			rec := c.post(t, r, `,"stream":true`)
 			got := c.read(t, rec.Body.String())
@@ -393,7 +370,7 @@ func TestConvertedCancel(t *testing.T) {
 	eachOpenAIClient(t, func(t *testing.T, c openAIClient) {
 		t.Helper()
 		for _, more := range []string{"", `,"stream":true`} {
-			r := convertingRig(t, rigSetup{})
+			r := newRig(t, rigSetup{})
 			ctx, cancel := context.WithCancel(t.Context())
 			r.upstream.Enqueue(func(w http.ResponseWriter, req *http.Request) {
 				cancel()
@@ -414,7 +391,7 @@ func TestConversionLosses(t *testing.T) {
 	eachOpenAIClient(t, func(t *testing.T, c openAIClient) {
 		t.Helper()
 		const lossy = `,"top_logprobs":3,"unheard_of":{"a":1}`
-		r := convertingRig(t, rigSetup{quiet: true})
+		r := newRig(t, rigSetup{quiet: true})
 		for _, more := range []string{lossy, lossy + `,"stream":true`} {
 			rec := c.post(t, r, more)
 			got := strings.Split(rec.Header().Get("X-CCProxy-Loss"), ", ")
@@ -422,7 +399,7 @@ func TestConversionLosses(t *testing.T) {
 				t.Errorf("status %d, lost mismatch (-want +got):\n%s", rec.Code, diff)
 			}
 		}
-		strict := convertingRig(t, rigSetup{settings: ccproxy.Settings{StrictConversion: true}})
+		strict := newRig(t, rigSetup{settings: ccproxy.Settings{StrictConversion: true}})
 		rec := c.post(t, strict, lossy)
 		wantError(t, rec, openAIDialect, http.StatusBadRequest, "invalid_request_error", "unheard_of")
 		if e, _ := shapeOf(t, rec.Body.Bytes()); e.Error.Param == nil || *e.Error.Param != "top_logprobs" {
@@ -442,7 +419,7 @@ func TestLossHeaderIsBounded(t *testing.T) {
 	t.Parallel()
 	eachOpenAIClient(t, func(t *testing.T, c openAIClient) {
 		t.Helper()
-		r := convertingRig(t, rigSetup{quiet: true})
+		r := newRig(t, rigSetup{quiet: true})
 		var more strings.Builder
 		for _, name := range []string{`a,b`, `c\r\nX-Evil: 1`, `ü`, strings.Repeat("x", 600), strings.Repeat("y", 600)} {
 			more.WriteString(`,"` + name + `":1`)
@@ -457,7 +434,7 @@ func TestLossHeaderIsBounded(t *testing.T) {
 
 func TestUnconvertibleRequest(t *testing.T) {
 	t.Parallel()
-	r := convertingRig(t, rigSetup{})
+	r := newRig(t, rigSetup{})
 	rec := r.do(t, http.MethodPost, "/claude/v1/chat/completions", nil,
 		strings.NewReader(`{"model":"claude-fake-1","messages":[{"role":"user","content":7}]}`))
 	wantError(t, rec, openAIDialect, http.StatusBadRequest, "invalid_request_error", "messages[0].content")
@@ -471,7 +448,7 @@ func TestConvertedModelName(t *testing.T) {
 	t.Parallel()
 	eachOpenAIClient(t, func(t *testing.T, c openAIClient) {
 		t.Helper()
-		r := convertingRig(t, rigSetup{quiet: true, settings: ccproxy.Settings{ModelMappings: map[string][]ccproxy.ModelRule{
+		r := newRig(t, rigSetup{quiet: true, settings: ccproxy.Settings{ModelMappings: map[string][]ccproxy.ModelRule{
 			"claude": {{Match: "claude-fake", Target: "claude-real", Kind: "prefix"}},
 		}}})
 		for _, more := range []string{"", `,"stream":true`} {

@@ -75,8 +75,6 @@ func TestUnknownPaths(t *testing.T) {
 		{"/claude/v1/messages/", anthropicDialect, "not_found_error"},
 		{"/claude/v1/messages/count_tokens/", anthropicDialect, "not_found_error"},
 		{"/claude/v1/messages/batches", openAIDialect, "invalid_request_error"},
-		{"/claude/v1/chat/completions", openAIDialect, "invalid_request_error"},
-		{"/claude/v1/responses", openAIDialect, "invalid_request_error"},
 		{"/claude/v1/embeddings", openAIDialect, "invalid_request_error"},
 		{"/claude/v1/models/", openAIDialect, "invalid_request_error"},
 		{"/claudex/v1/messages", anthropicDialect, "not_found_error"},

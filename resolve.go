@@ -220,7 +220,7 @@ func (p *plan) prune() {
 }
 
 func (p *plan) pairs() map[adapters.FormatPair]bool {
-	pairs := make(map[adapters.FormatPair]bool)
+	pairs := codecPairs()
 	for _, pl := range p.plugins {
 		for _, a := range pl.manifest.FormatAdapters {
 			pairs[a.Pair()] = true
@@ -359,7 +359,11 @@ func (p *plan) dependents(name string, gone func(string) bool) map[string]bool {
 
 // lacksPair tells whether a format pair that the plugin requires has no adapter but those of plugins that left.
 func (p *plan) lacksPair(m Manifest, left func(string) bool) bool {
+	core := codecPairs()
 	return slices.ContainsFunc(m.RequiresFormatAdapters, func(pair adapters.FormatPair) bool {
+		if core[pair] {
+			return false
+		}
 		for name, pl := range p.plugins {
 			offers := func(a FormatAdapterSpec) bool { return a.Pair() == pair }
 			if !left(name) && slices.ContainsFunc(pl.manifest.FormatAdapters, offers) {
@@ -374,8 +378,7 @@ func (p *plan) lacksPair(m Manifest, left func(string) bool) bool {
 func (p *plan) checkRoutes() error {
 	owners := make(map[string]string)
 	for _, own := range [...]string{
-		"/", "/health", "/health/live", "/health/ready", "/plugins", "/plugins/status", "/v1", "/oauth",
-		"/openapi.json",
+		"/", "/health", "/health/live", "/health/ready", "/plugins", "/plugins/status", "/v1", "/oauth", "/openapi.json",
 	} {
 		owners[own] = "core"
 	}

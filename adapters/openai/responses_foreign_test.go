@@ -14,7 +14,6 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters/internal/envelope"
 )
 
-
 // anthropicRequest is what an Anthropic client sends, as its codec decodes it.
 func anthropicRequest() *canonical.Request {
 	return &canonical.Request{

@@ -78,6 +78,7 @@ func sameValue(t *testing.T, want, got string) {
 func TestResponsesRequestRoundTrip(t *testing.T) {
 	t.Parallel()
 	responsesFiles(t, "request", func(t *testing.T, c map[string]string) {
+		t.Helper()
 		req, err := Responses().Requests().DecodeRequest([]byte(c["in.json"]))
 		if err != nil {
 			t.Fatal(err)
@@ -100,6 +101,7 @@ func TestResponsesRequestRoundTrip(t *testing.T) {
 func TestResponsesRequestFromChat(t *testing.T) {
 	t.Parallel()
 	responsesFiles(t, "from", func(t *testing.T, c map[string]string) {
+		t.Helper()
 		req, err := Chat().Requests().DecodeRequest([]byte(c["chat.json"]))
 		if err != nil {
 			t.Fatal(err)
@@ -119,6 +121,7 @@ func TestResponsesRequestFromChat(t *testing.T) {
 func TestResponsesAnswerRoundTrip(t *testing.T) {
 	t.Parallel()
 	responsesFiles(t, "response", func(t *testing.T, c map[string]string) {
+		t.Helper()
 		resp, err := Responses().Responses().DecodeResponse([]byte(c["in.json"]))
 		if err != nil {
 			t.Fatal(err)
@@ -147,6 +150,7 @@ func TestResponsesAnswerRoundTrip(t *testing.T) {
 func TestResponsesStreams(t *testing.T) {
 	t.Parallel()
 	responsesFiles(t, "stream", func(t *testing.T, c map[string]string) {
+		t.Helper()
 		var events, out strings.Builder
 		var told [][]byte
 		enc := Responses().EncodeStream(nil)

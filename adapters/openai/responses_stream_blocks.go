@@ -18,7 +18,6 @@ type streamBlock struct {
 	skipped bool // nothing of it can be told
 	sources itemWriter
 	count   int // of sources
-	called  canonical.ToolCall
 }
 
 // block gives the block of an event, or nil.

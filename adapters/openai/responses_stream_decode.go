@@ -35,7 +35,6 @@ type readItem struct {
 // readPart is a block that is being read.
 type readPart struct {
 	part    canonical.Part // its kind, and what is known of it at the start
-	call    canonical.ToolCall
 	block   int
 	begun   bool
 	closed  bool
@@ -46,12 +45,11 @@ type readPart struct {
 
 // streamEvent has the members of an event that are of use.
 type streamEvent struct {
-	name                                       []byte
-	itemID                                     []byte
-	output, content, summary                   int64
-	hasOutput                                  bool
-	delta, text, item, part, response          []byte
-	annotation, arguments, input, refusal, err []byte
+	name, itemID                           canonical.Token
+	output, content, summary               int64
+	hasOutput                              bool
+	delta, text, arguments, input, refusal canonical.Token
+	item, part, response, annotation, err  []byte
 }
 
 // Decode takes one event.
@@ -85,23 +83,14 @@ func (d *responsesStreamDecoder) End(func(canonical.Event) error) error {
 	return adapters.ErrStreamCut
 }
 
+// read takes the members that are of use.
 func (s *streamEvent) read(data []byte) {
 	for key, value := range rawjson.Members(data) {
-		switch string(nameOf(key)) {
-		case "type":
-			s.name = lenientString(value)
-		case "item_id":
-			s.itemID = lenientString(value)
-		case "output_index":
-			s.output, s.hasOutput = rawjson.Int(value)
-		case "content_index":
-			s.content, _ = rawjson.Int(value)
-		case "summary_index":
-			s.summary, _ = rawjson.Int(value)
-		case "delta":
-			s.delta = lenientString(value)
-		case "text":
-			s.text = lenientString(value)
+		name := nameOf(key)
+		if s.place(name, value) {
+			continue
+		}
+		switch string(name) {
 		case "item":
 			s.item = value
 		case "part":
@@ -110,15 +99,50 @@ func (s *streamEvent) read(data []byte) {
 			s.response = value
 		case "annotation":
 			s.annotation = value
-		case "arguments":
-			s.arguments = lenientString(value)
-		case "input":
-			s.input = lenientString(value)
-		case "refusal":
-			s.refusal = lenientString(value)
 		case "error":
 			s.err = value
+		default:
+			if to := s.textAt(name); to != nil {
+				*to = lenientString(value)
+			}
 		}
+	}
+}
+
+// place takes a member that says where in the output the event belongs.
+func (s *streamEvent) place(name, value []byte) bool {
+	switch string(name) {
+	case "output_index":
+		s.output, s.hasOutput = rawjson.Int(value)
+	case "content_index":
+		s.content, _ = rawjson.Int(value)
+	case "summary_index":
+		s.summary, _ = rawjson.Int(value)
+	default:
+		return false
+	}
+	return true
+}
+
+// textAt gives the place of a member that is a string.
+func (s *streamEvent) textAt(name []byte) *canonical.Token {
+	switch string(name) {
+	case "type":
+		return &s.name
+	case "item_id":
+		return &s.itemID
+	case "delta":
+		return &s.delta
+	case "text":
+		return &s.text
+	case "arguments":
+		return &s.arguments
+	case "input":
+		return &s.input
+	case "refusal":
+		return &s.refusal
+	default:
+		return nil
 	}
 }
 

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"slices"
+
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
@@ -15,8 +17,7 @@ func (d *responsesStreamDecoder) find(s *streamEvent, id canonical.Token) *readI
 		id = s.itemID
 	}
 	name := inner(id)
-	for i := len(d.items) - 1; i >= 0; i-- {
-		it := d.items[i]
+	for _, it := range slices.Backward(d.items) {
 		switch {
 		case s.hasOutput && it.indexed:
 			if it.index == s.output {

@@ -38,25 +38,7 @@ func parseTool(raw []byte, path string) (canonical.Tool, error) {
 		return t, nil
 	}
 	for key, value := range rawjson.Members(raw) {
-		name := nameOf(key)
-		switch {
-		case string(name) == "type":
-		case string(name) == "name":
-			t.Name, err = stringAt(value, join(path, "name"))
-		case string(name) == "description":
-			t.Description, err = stringAt(value, join(path, "description"))
-		case string(name) == "parameters" && !t.Custom:
-			if !isNull(value) {
-				t.Schema = value
-			}
-		case string(name) == "strict" && !t.Custom:
-			t.Strict = value // null is not the same as none, which means true
-		case string(name) == "format" && t.Custom:
-			t.Grammar = value
-		default:
-			keep(&t.Extra, name, value)
-		}
-		if err != nil {
+		if err := toolMember(&t, nameOf(key), value, path); err != nil {
 			return t, err
 		}
 	}
@@ -64,6 +46,28 @@ func parseTool(raw []byte, path string) (canonical.Tool, error) {
 		return t, invalid(join(path, "name"), "is required")
 	}
 	return t, nil
+}
+
+// toolMember takes a member of a function or a free-form tool.
+func toolMember(t *canonical.Tool, name, value []byte, path string) (err error) {
+	switch {
+	case string(name) == "type":
+	case string(name) == "name":
+		t.Name, err = stringAt(value, join(path, "name"))
+	case string(name) == "description":
+		t.Description, err = stringAt(value, join(path, "description"))
+	case string(name) == "parameters" && !t.Custom:
+		if !isNull(value) {
+			t.Schema = value
+		}
+	case string(name) == "strict" && !t.Custom:
+		t.Strict = value // null is not the same as none, which means true
+	case string(name) == "format" && t.Custom:
+		t.Grammar = value
+	default:
+		keep(&t.Extra, name, value)
+	}
+	return err
 }
 
 // parseChoice reads which tool is to be called: a word, a function or free-form tool, or something of the vendor's.

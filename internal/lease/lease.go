@@ -61,15 +61,14 @@ type Buffer struct {
 	term    uint64 // counts how often it was lent
 }
 
-// Grow makes room for more, at the end of B.
+// Grow makes room for more, at the end of B. It is for the first holder, before anybody else has the buffer.
 func (b *Buffer) Grow() {
-	grown := make([]byte, len(b.B), 2*cap(b.B))
-	copy(grown, b.B)
-	b.B = grown
-	b.class = classes // of no size that is kept
-	if c := class(cap(grown)); c < classes && smallest<<c == cap(grown) {
-		b.class = c
-	}
+	next := b.pool.Get(2 * cap(b.B))
+	next.B = append(next.B, b.B...)
+	b.B, next.B = next.B, b.B
+	b.class, next.class = next.class, b.class
+	next.Claim()
+	next.Release() // with what was too small
 }
 
 // Claim promises that whoever got hold of B until now keeps nothing of it beyond the readers that the returned
