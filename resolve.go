@@ -378,7 +378,8 @@ func (p *plan) lacksPair(m Manifest, left func(string) bool) bool {
 func (p *plan) checkRoutes() error {
 	owners := make(map[string]string)
 	for _, own := range [...]string{
-		"/", "/health", "/health/live", "/health/ready", "/plugins", "/plugins/status", "/v1", "/oauth", "/openapi.json",
+		"/", "/health", "/health/live", "/health/ready", "/plugins", "/plugins/status", "/v1", "/oauth",
+		"/openapi.json",
 	} {
 		owners[own] = "core"
 	}

@@ -62,20 +62,19 @@ const (
 	tool      = canonical.RoleTool
 )
 
-// The wanted JSON is the body without model and, where it is the default, max_tokens.
-func TestForeignRequest(t *testing.T) {
-	t.Parallel()
+// foreignCase is a request of another dialect. The wanted JSON is the body without model and, where it is the default,
+// max_tokens.
+type foreignCase struct {
+	name   string
+	req    canonical.Request
+	want   string
+	losses []string
+}
+
+func foreignConversations() []foreignCase {
 	hi := message(user, text("hi"))
 	hiJSON := `"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]`
-	oneTool := []canonical.Tool{{Name: tok("f"), Path: "tools[0]"}}
-	toolJSON := `,"tools":[{"name":"f","input_schema":{"type":"object"}}]`
-	no := false
-	for _, test := range []struct {
-		name   string
-		req    canonical.Request
-		want   string
-		losses []string
-	}{
+	return []foreignCase{
 		{
 			"plain", chat(canonical.Message{Role: user, Plain: true, Parts: []canonical.Part{text("hi")}}),
 			`"messages":[{"role":"user","content":"hi"}]`, nil,
@@ -177,6 +176,16 @@ func TestForeignRequest(t *testing.T) {
 			}), `"messages":[{"role":"assistant","content":[{"type":"text","text":"no"}]}]`,
 			[]string{"m.name: messages have no names"},
 		},
+	}
+}
+
+func foreignSettings() []foreignCase {
+	hi := message(user, text("hi"))
+	hiJSON := `"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]`
+	oneTool := []canonical.Tool{{Name: tok("f"), Path: "tools[0]"}}
+	toolJSON := `,"tools":[{"name":"f","input_schema":{"type":"object"}}]`
+	no := false
+	return []foreignCase{
 		{
 			"tools", with(chat(hi), func(r *canonical.Request) {
 				r.Tools = []canonical.Tool{
@@ -289,7 +298,12 @@ func TestForeignRequest(t *testing.T) {
 			"metadata: no equivalent", "previous_response_id: no equivalent", "prompt_cache_key: no equivalent",
 			"logit_bias: no equivalent",
 		}},
-	} {
+	}
+}
+
+func TestForeignRequest(t *testing.T) {
+	t.Parallel()
+	for _, test := range append(foreignConversations(), foreignSettings()...) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var lost canonical.Losses

@@ -340,6 +340,7 @@ func TestResponsesInvalid(t *testing.T) {
 		`{"model":"m","input":"","tool_choice":"maybe"}`:                                                     "tool_choice: must be",
 		`{"model":"m","input":"","text":1}`:                                                                  "text: must be an object",
 		`{"model":"m","input":"",}`:                                                                          "invalid JSON",
+		`{"Model":"m","input":""}`:                                                                           "differs only in case",
 	} {
 		_, err := Responses().Requests().DecodeRequest([]byte(body))
 		if !errors.Is(err, adapters.ErrInvalidInput) || !strings.Contains(err.Error(), want) {

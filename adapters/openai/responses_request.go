@@ -1,6 +1,9 @@
 package openai
 
 import (
+	"fmt"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
@@ -12,8 +15,10 @@ const insideText = "text."
 // anybody coming between is one message, as other dialects have it.
 func (responsesCodec) DecodeRequest(body []byte) (*canonical.Request, error) {
 	var doc rawjson.Doc
-	if err := scan(&doc, body); err != nil {
-		return nil, err
+	// The encoder always writes these two; a variant among the kept members would clash with them.
+	known := []string{"model", "input"}
+	if err := doc.Scan(body, rawjson.Options{Known: known}); err != nil {
+		return nil, fmt.Errorf("%w: %w", adapters.ErrInvalidInput, err)
 	}
 	d := requestReader{req: &canonical.Request{Source: ownDialect}}
 	if raw, ok := doc.Raw("instructions"); ok && !isNull(raw) {

@@ -31,7 +31,7 @@ func (u upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	contentType, body := u(r, string(sent))
 	w.Header().Set("Content-Type", contentType)
-	_, _ = io.WriteString(w, body)
+	_, _ = w.WriteString(body)
 	return w.Result(), nil
 }
 
