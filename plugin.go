@@ -161,6 +161,7 @@ func (m Manifest) clone() Manifest {
 	}
 	for i := range m.Providers {
 		m.Providers[i].Formats = cloneSlice(m.Providers[i].Formats)
+		m.Providers[i].ModelRules = cloneSlice(m.Providers[i].ModelRules)
 	}
 	for i := range m.Routes {
 		m.Routes[i].Tags = cloneSlice(m.Routes[i].Tags)

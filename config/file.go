@@ -134,14 +134,18 @@ const levelNames = "one of trace, debug, info, warn, error, critical"
 
 // document is a file but for its plugins.
 type document struct {
-	Server          Server         `toml:"server"`
-	Logging         Logging        `toml:"logging"`
-	Security        security       `toml:"security"`
-	EnablePlugins   bool           `toml:"enable_plugins"`
-	EnabledPlugins  []string       `toml:"enabled_plugins"`
-	DisabledPlugins []string       `toml:"disabled_plugins"`
-	Features        features       `toml:"features"`
-	Limits          ccproxy.Limits `toml:"limits"`
+	Server          Server   `toml:"server"`
+	Logging         Logging  `toml:"logging"`
+	Security        security `toml:"security"`
+	EnablePlugins   bool     `toml:"enable_plugins"`
+	EnabledPlugins  []string `toml:"enabled_plugins"`
+	DisabledPlugins []string `toml:"disabled_plugins"`
+
+	StrictConversion bool                           `toml:"strict_conversion"`
+	ModelMappings    map[string][]ccproxy.ModelRule `toml:"model_mappings"`
+
+	Features features       `toml:"features"`
+	Limits   ccproxy.Limits `toml:"limits"`
 }
 
 // features is [ccproxy.Features] with the names and the senses that files use.
@@ -167,8 +171,11 @@ func (d *document) settings() ccproxy.Settings {
 		DisablePlugins:  !d.EnablePlugins,
 		EnabledPlugins:  slices.Clone(d.EnabledPlugins),
 		DisabledPlugins: slices.Clone(d.DisabledPlugins),
-		Security:        d.Security.settings(),
-		Features:        ccproxy.Features{ManualFormatAdapters: !d.Features.ManifestFormatAdapters},
-		Limits:          d.Limits,
+
+		StrictConversion: d.StrictConversion, ModelMappings: d.ModelMappings,
+
+		Security: d.Security.settings(),
+		Features: ccproxy.Features{ManualFormatAdapters: !d.Features.ManifestFormatAdapters},
+		Limits:   d.Limits,
 	}
 }

@@ -84,7 +84,7 @@ func writeTool(w *itemWriter, t *canonical.Tool, own bool) {
 		writeGrammar(w, t.Grammar)
 	} else {
 		strict := t.Strict
-		if strict == nil && !own {
+		if false {
 			strict = canonical.Raw("false")
 		}
 		if t.Schema != nil || own {
