@@ -111,8 +111,8 @@ func parseOutputItems(list []byte) ([]canonical.Part, error) {
 	return parts, nil
 }
 
-// parseSaid reads a message item of an answer. Its id and status are with each part, so that the item can be put
-// together again; what else it holds is with the first.
+// parseSaid reads a message item of an answer. Its id and status are with each part, so that the item can be
+// put together again; what else it holds is with the first.
 func parseSaid(item []byte, path string) ([]canonical.Part, error) {
 	content := find(item, "content")
 	if content == nil {

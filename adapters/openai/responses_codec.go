@@ -8,8 +8,8 @@ import (
 // Responses returns the codec of [adapters.OpenAIResponses].
 func Responses() adapters.Codec { return responsesCodec{} }
 
-// responsesCodec is the codec of the Responses API. It has no state: what a stream needs to remember is in its
-// decoder or encoder.
+// responsesCodec is the codec of the Responses API. It has no state: what a stream needs to remember is in
+// its decoder or encoder.
 type responsesCodec struct{}
 
 var (

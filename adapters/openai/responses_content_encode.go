@@ -151,8 +151,8 @@ func (e *requestEncoder) audio(m *canonical.Media) {
 	e.w.close('}')
 }
 
-// result writes what a tool answered: one text if there is nothing else, so that every server takes it. That it
-// failed is told in words.
+// result writes what a tool answered: one text if there is nothing else, so that every server takes it. That
+// it failed is told in words.
 func (e *requestEncoder) result(p *canonical.Part) {
 	e.partLosses(p)
 	r := p.Result

@@ -4,8 +4,8 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 )
 
-// writeEcho writes the members of a response object that repeat the request. Those that the client did not send have
-// the API's defaults, but that nothing is stored here.
+// writeEcho writes the members of a response object that repeat the request. Those that the client did not
+// send have the API's defaults, but that nothing is stored here.
 func (e *answerEncoder) writeEcho(w *itemWriter) {
 	if e.req == nil && len(e.echo) > 0 {
 		w.fields(e.echo)

@@ -348,3 +348,57 @@ func TestResponsesInvalid(t *testing.T) {
 		}
 	}
 }
+
+// TestResponsesForeignCustomTool: a call and a result that another dialect wrapped are those of a free-form tool again.
+func TestResponsesForeignCustomTool(t *testing.T) {
+	t.Parallel()
+	req := &canonical.Request{
+		Source: "anthropic.messages", Model: "m",
+		Tools: []canonical.Tool{{Name: tok("patch"), Custom: true}},
+		Messages: []canonical.Message{
+			{Role: canonical.RoleAssistant, Parts: []canonical.Part{{Kind: canonical.PartToolCall, Call: &canonical.ToolCall{
+				ID: tok("toolu_1"), Name: tok("patch"), Args: canonical.Args{Object: canonical.Raw(`{"input":"a\n"}`)},
+			}}}},
+			{Role: canonical.RoleTool, Parts: []canonical.Part{{Kind: canonical.PartToolResult, Result: &canonical.ToolResult{
+				CallID: tok("toolu_1"), Parts: []canonical.Part{{Text: tok("x")}, {Text: tok("y")}},
+			}}}},
+		},
+	}
+	got, err := Responses().Requests().EncodeRequest(req, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameValue(t, `{"model":"m","store":false,"tools":[{"type":"custom","name":"patch"}],"input":[
+{"type":"custom_tool_call","call_id":"toolu_1","name":"patch","input":"a\n"},
+{"type":"custom_tool_call_output","call_id":"toolu_1","output":"x\ny"}]}`, string(got))
+}
+
+// TestResponsesStreamMessages: parts with the same id are one message, others are messages of their own.
+func TestResponsesStreamMessages(t *testing.T) {
+	t.Parallel()
+	var events []canonical.Event
+	events = append(events, canonical.Event{Kind: canonical.EventStart, Source: ownDialect, ID: tok("resp_1")})
+	for i, id := range []string{"msg_1", "msg_1", "msg_2"} {
+		events = append(events,
+			canonical.Event{Kind: canonical.EventBlockStart, Index: i, Part: &canonical.Part{ID: tok(id)}},
+			canonical.Event{Kind: canonical.EventBlockStop, Index: i, Part: &canonical.Part{Text: tok("x")}})
+	}
+	events = append(events, canonical.Event{Kind: canonical.EventStop, Stop: canonical.Stop{Reason: canonical.StopEnd}})
+	_, data, _ := encodeStream(t, nil, events)
+	checkLifecycle(t, data)
+	var final struct {
+		Response struct {
+			Output []struct {
+				ID      string
+				Content []struct{ Text string }
+			}
+		}
+	}
+	if err := json.Unmarshal(data[len(data)-1], &final); err != nil {
+		t.Fatal(err)
+	}
+	out := final.Response.Output
+	if len(out) != 2 || out[0].ID != "msg_1" || len(out[0].Content) != 2 || out[1].ID != "msg_2" || len(out[1].Content) != 1 {
+		t.Errorf("output is %+v", out)
+	}
+}

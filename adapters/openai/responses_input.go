@@ -83,8 +83,8 @@ func (d *requestReader) attach(role canonical.Role, part canonical.Part) {
 	})
 }
 
-// message reads a message item. The assistant's joins the turn under way unless that has one already, whose id and
-// status the turn bears.
+// message reads a message item. The assistant's joins the turn under way unless that has one already, whose
+// id and status the turn bears.
 func (d *requestReader) message(raw []byte, path string) error {
 	m := canonical.Message{Path: path}
 	var content []byte

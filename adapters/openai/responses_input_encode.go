@@ -5,8 +5,8 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters/internal/envelope"
 )
 
-// instructions writes the system prompts that lead the conversation, which are one text here, and gives the messages
-// that follow. Requests of this dialect keep their developer messages where they stood.
+// instructions writes the system prompts that lead the conversation, which are one text here, and gives the
+// messages that follow. Requests of this dialect keep their developer messages where they stood.
 func (e *requestEncoder) instructions() []canonical.Message {
 	list := e.req.Messages
 	var texts []canonical.Token
@@ -43,7 +43,8 @@ func joinTexts(texts []canonical.Token) canonical.Token {
 	return canonical.Join("\n\n", texts...)
 }
 
-// systemTexts gives the texts of a system prompt, without what Anthropic's clients put in for Anthropic alone.
+// systemTexts gives the texts of a system prompt, without what Anthropic's clients put in for Anthropic
+// alone.
 func (e *requestEncoder) systemTexts(m *canonical.Message) []canonical.Token {
 	e.messageLosses(m)
 	var texts []canonical.Token
@@ -102,7 +103,8 @@ func (e *requestEncoder) input(list []canonical.Message) {
 	e.w.close(']')
 }
 
-// message writes the items of a message in their order: what stands between two calls or results is a message item.
+// message writes the items of a message in their order: what stands between two calls or results is a
+// message item.
 func (e *requestEncoder) message(m *canonical.Message) {
 	e.messageLosses(m)
 	if m.Top {
@@ -257,8 +259,8 @@ func (e *requestEncoder) call(p *canonical.Part) {
 	e.w.close('}')
 }
 
-// thought writes a reasoning item. Thinking that another vendor has signed is of no use here, and neither is thinking
-// without anything to prove it, which the API refuses.
+// thought writes a reasoning item. Thinking that another vendor has signed is of no use here, and neither is
+// thinking without anything to prove it, which the API refuses.
 func (e *requestEncoder) thought(p *canonical.Part) {
 	genuine := p.Encrypted != nil && !envelope.Sealed(p.Encrypted)
 	if !genuine && (!e.own || p.Signature != nil) {

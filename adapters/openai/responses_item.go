@@ -58,7 +58,8 @@ func parseCall(raw []byte, path string, custom bool) (canonical.Part, error) {
 	return p, nil
 }
 
-// parseThought reads a reasoning item. Its text is the summary, or the reasoning itself where there is no summary.
+// parseThought reads a reasoning item. Its text is the summary, or the reasoning itself where there is no
+// summary.
 func parseThought(raw []byte, path string) (canonical.Part, error) {
 	p := canonical.Part{Kind: canonical.PartThinking, Path: path}
 	var summary, content []byte
@@ -118,8 +119,8 @@ func textsOf(list []byte) []canonical.Token {
 	return texts
 }
 
-// openThought puts back where it belongs what another vendor's thinking was carried in. What looks carried but cannot
-// be opened is nobody's.
+// openThought puts back where it belongs what another vendor's thinking was carried in. What looks carried
+// but cannot be opened is nobody's.
 func openThought(p *canonical.Part) {
 	if p.Encrypted == nil || !envelope.Sealed(p.Encrypted) {
 		return

@@ -55,8 +55,8 @@ func (e *itemEncoder) callItemID(p *canonical.Part, prefix string, index int) ca
 	return quote([]byte(prefix), inner(envelope.ClampID(p.Call.ID, maxCallID-len(prefix), nil)))
 }
 
-// items writes the parts of an answer as items. Texts that belong to one message follow each other and have its id,
-// or none.
+// items writes the parts of an answer as items. Texts that belong to one message follow each other and have
+// its id, or none.
 func (e *itemEncoder) items(w *itemWriter, parts []canonical.Part, end ending) {
 	index := 0
 	for i := 0; i < len(parts); {
@@ -171,8 +171,8 @@ func (e *itemEncoder) annotations(w *itemWriter, p *canonical.Part) {
 	w.close(']')
 }
 
-// annotation writes one source. Anthropic tells no place in the text, since a text of its own has its sources; Chat
-// has an object more around them.
+// annotation writes one source. Anthropic tells no place in the text, since a text of its own has its
+// sources; Chat has an object more around them.
 func (e *itemEncoder) annotation(w *itemWriter, c []byte, p *canonical.Part) {
 	typ := find(c, "type")
 	inside := find(c, "url_citation")
@@ -201,8 +201,8 @@ func (e *itemEncoder) annotation(w *itemWriter, c []byte, p *canonical.Part) {
 	}
 }
 
-// thought writes a reasoning item. What another vendor has signed is carried where OpenAI has its own secret, so that
-// it comes back with the next request.
+// thought writes a reasoning item. What another vendor has signed is carried where OpenAI has its own
+// secret, so that it comes back with the next request.
 func (e *itemEncoder) thought(w *itemWriter, p *canonical.Part, id canonical.Token) {
 	if p.Kind == canonical.PartRedacted {
 		writeThought(w, &canonical.Part{}, id, envelope.Seal(canonical.CarriedRedacted, p.Signature), false)

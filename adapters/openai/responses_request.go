@@ -11,8 +11,8 @@ import (
 // insideText marks kept members of the object "text", which has no counterpart in the neutral model.
 const insideText = "text."
 
-// DecodeRequest reads a request. Its input becomes messages: what the assistant says, thinks and calls without
-// anybody coming between is one message, as other dialects have it.
+// DecodeRequest reads a request. Its input becomes messages: what the assistant says, thinks and calls
+// without anybody coming between is one message, as other dialects have it.
 func (responsesCodec) DecodeRequest(body []byte) (*canonical.Request, error) {
 	var doc rawjson.Doc
 	// The encoder always writes these two; a variant among the kept members would clash with them.

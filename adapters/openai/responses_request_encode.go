@@ -125,7 +125,8 @@ func (e *requestEncoder) reasoning() {
 	e.w.close('}')
 }
 
-// effort turns what another dialect says of thinking into an effort. Whoever asks for thinking wants to see some.
+// effort turns what another dialect says of thinking into an effort. Whoever asks for thinking wants to see
+// some.
 func (e *requestEncoder) effort(t *canonical.Thinking) (effort, summary canonical.Token) {
 	effort, summary = t.Effort, t.Summary
 	if is(effort, "max") {
@@ -267,7 +268,8 @@ func (e *requestEncoder) tier() canonical.Token {
 	return tier
 }
 
-// user is whom the request is for. Anthropic's are longer than the API takes; they become a hash, always the same.
+// user is whom the request is for. Anthropic's are longer than the API takes; they become a hash, always the
+// same.
 func (e *requestEncoder) user() canonical.Token {
 	if e.own || len(e.req.User) <= maxUser {
 		return e.req.User

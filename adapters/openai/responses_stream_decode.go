@@ -8,9 +8,9 @@ import (
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
-// responsesStreamDecoder reads a streamed answer. Servers say everything several times, as fragments, as whole parts,
-// as whole items and in the whole answer, and leave out one or the other; each text is told once, at the first that
-// has it.
+// responsesStreamDecoder reads a streamed answer. Servers say everything several times, as fragments, as
+// whole parts, as whole items and in the whole answer, and leave out one or the other; each text is told
+// once, at the first that has it.
 type responsesStreamDecoder struct {
 	started, ended bool
 	calls          bool // there was a call
@@ -146,7 +146,8 @@ func (s *streamEvent) textAt(name []byte) *canonical.Token {
 	}
 }
 
-// event tells events apart. Those that are not known say nothing that the end of their item does not say again.
+// event tells events apart. Those that are not known say nothing that the end of their item does not say
+// again.
 func (d *responsesStreamDecoder) event(name string, s *streamEvent, data []byte) {
 	switch name {
 	case "response.created", "response.in_progress", "response.queued":
@@ -247,8 +248,8 @@ func (d *responsesStreamDecoder) complete(response []byte) {
 	d.emit()
 }
 
-// rest reads the output of a whole answer for items that came by no event of their own. An item is known by its
-// place, and by its id where servers leave other items out.
+// rest reads the output of a whole answer for items that came by no event of their own. An item is known by
+// its place, and by its id where servers leave other items out.
 func (d *responsesStreamDecoder) rest(output []byte) {
 	i := int64(0)
 	for item := range rawjson.Elements(output) {

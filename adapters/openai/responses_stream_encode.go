@@ -5,8 +5,9 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 )
 
-// responsesStreamEncoder tells an answer as the API streams it. Items are announced when their first block starts and
-// are done when the next one does, since only then it is known whether the answer was cut off in them.
+// responsesStreamEncoder tells an answer as the API streams it. Items are announced when their first block
+// starts and are done when the next one does, since only then it is known whether the answer was cut off in
+// them.
 type responsesStreamEncoder struct {
 	req  *canonical.Request
 	lost canonical.Losses
@@ -164,7 +165,8 @@ func (e *responsesStreamEncoder) added(it *streamItem, write func(w *itemWriter)
 	e.end("response.output_item.added")
 }
 
-// finish tells that items are done whose blocks are complete. The last one gets the status that the answer has.
+// finish tells that items are done whose blocks are complete. The last one gets the status that the answer
+// has.
 func (e *responsesStreamEncoder) finish(status string, keep *streamItem) {
 	for i, it := range e.items {
 		if it.json != nil || it.open > 0 || it == keep {

@@ -10,8 +10,8 @@ import (
 // maxParts bounds how many parts of an item are told apart, whatever index a server counts to.
 const maxParts = 1 << 12
 
-// find gives the item that an event is about, and makes it if it is new. Its place counts; servers without one name
-// the item's id, and those with neither mean the item that came last.
+// find gives the item that an event is about, and makes it if it is new. Its place counts; servers without
+// one name the item's id, and those with neither mean the item that came last.
 func (d *responsesStreamDecoder) find(s *streamEvent, id canonical.Token) *readItem {
 	if id == nil {
 		id = s.itemID
@@ -131,8 +131,8 @@ func (d *responsesStreamDecoder) called(s *streamEvent) *readPart {
 	return it.parts[0]
 }
 
-// thought gives the thought that an event is about. One whose summary is told does not tell the reasoning as well,
-// and the other way round. A further part of a summary begins with a break.
+// thought gives the thought that an event is about. One whose summary is told does not tell the reasoning as
+// well, and the other way round. A further part of a summary begins with a break.
 func (d *responsesStreamDecoder) thought(s *streamEvent, verbatim bool) *readPart {
 	d.start(nil)
 	it := d.find(s, nil)

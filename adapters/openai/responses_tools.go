@@ -70,7 +70,8 @@ func toolMember(t *canonical.Tool, name, value []byte, path string) (err error) 
 	return err
 }
 
-// parseChoice reads which tool is to be called: a word, a function or free-form tool, or something of the vendor's.
+// parseChoice reads which tool is to be called: a word, a function or free-form tool, or something of the
+// vendor's.
 func parseChoice(raw []byte) (*canonical.ToolChoice, error) {
 	c := &canonical.ToolChoice{Path: "tool_choice"}
 	switch {

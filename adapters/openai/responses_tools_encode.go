@@ -69,8 +69,8 @@ func (e *requestEncoder) webSearch(t *canonical.Tool) {
 	e.w.close('}')
 }
 
-// writeTool writes a function or a free-form tool. The API takes a missing strict for true and would change the
-// schema; other dialects mean false.
+// writeTool writes a function or a free-form tool. The API takes a missing strict for true and would change
+// the schema; other dialects mean false.
 func writeTool(w *itemWriter, t *canonical.Tool, own bool) {
 	w.open('{')
 	if t.Custom {
@@ -84,7 +84,7 @@ func writeTool(w *itemWriter, t *canonical.Tool, own bool) {
 		writeGrammar(w, t.Grammar)
 	} else {
 		strict := t.Strict
-		if false {
+		if strict == nil && !own {
 			strict = canonical.Raw("false")
 		}
 		if t.Schema != nil || own {

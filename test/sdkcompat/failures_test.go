@@ -137,6 +137,7 @@ func cancelScenarios() []scenario {
 // cancelWaiting cancels once the upstream has the request.
 func cancelWaiting(call create) func(context.Context, *testing.T, target) result {
 	return func(ctx context.Context, t *testing.T, tg target) (r result) {
+		t.Helper()
 		ctx, cancel := context.WithCancel(ctx)
 		tg.upstream.Enqueue(func(w http.ResponseWriter, r *http.Request) {
 			cancel()
@@ -150,6 +151,7 @@ func cancelWaiting(call create) func(context.Context, *testing.T, target) result
 
 // cancelStreaming cancels at the first text.
 func cancelStreaming(ctx context.Context, t *testing.T, tg target) (r result) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	client := tg.sdk()

@@ -37,6 +37,7 @@ func whole(ctx context.Context, _ *testing.T, tg target, p params) (*anthropic.M
 }
 
 func streamed(ctx context.Context, t *testing.T, tg target, p params) (*anthropic.Message, error) {
+	t.Helper()
 	client := tg.sdk()
 	stream := client.Messages.NewStreaming(ctx, p)
 	defer stream.Close()
@@ -59,6 +60,7 @@ func streamed(ctx context.Context, t *testing.T, tg target, p params) (*anthropi
 // one runs a single call.
 func one(call create, p params) func(context.Context, *testing.T, target) result {
 	return func(ctx context.Context, t *testing.T, tg target) (r result) {
+		t.Helper()
 		r.add(call(ctx, t, tg, p))
 		return r
 	}
@@ -97,6 +99,7 @@ func textScenarios(name string, call create) []scenario {
 // toolLoop lets the model call a tool and gives it the tool's answer.
 func toolLoop(call create) func(context.Context, *testing.T, target) result {
 	return func(ctx context.Context, t *testing.T, tg target) (r result) {
+		t.Helper()
 		p := say("Please use tool weather.")
 		p.Tools = []anthropic.ToolUnionParam{{OfTool: &anthropic.ToolParam{
 			Name: "weather", InputSchema: anthropic.ToolInputSchemaParam{
