@@ -62,7 +62,8 @@ func (u *chatUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		u.stream(r.Context(), w, choice, body["stream_options"] != nil)
 	default:
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-fake",`+
+		_, _ = fmt.Fprintf(w, `{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,`+
+			`"model":"gpt-fake",`+
 			`"choices":[{"index":0,"message":{"role":"assistant",%s},"finish_reason":%q}],%s}`,
 			choice.whole, choice.finish, chatUsage)
 	}
@@ -92,7 +93,8 @@ func (u *chatUpstream) sent(n int) map[string]any {
 func (u *chatUpstream) stream(ctx context.Context, w http.ResponseWriter, choice chatChoice, usage bool) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	chunk := func(rest string) {
-		_, _ = fmt.Fprintf(w, "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"+
+		_, _ = fmt.Fprintf(w, "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\","+
+			"\"created\":1700000000,"+
 			"\"model\":\"gpt-fake\",%s}\n\n", rest)
 		_ = http.NewResponseController(w).Flush()
 	}
@@ -128,7 +130,9 @@ func openCompat(t *testing.T, choices ...chatChoice) (target, *chatUpstream) {
 	}
 	proxy, err := reg.Build(ccproxy.Settings{}, ccproxy.WithTransport(srv.Client().Transport),
 		ccproxy.WithPluginConfig(openaicompat.Name, openaicompat.Config{Instances: map[string]openaicompat.Instance{
-			"local": {BaseURL: srv.URL + "/v1", APIKey: ccproxy.NewSecret("the-api's-key"), Models: []string{"gpt-fake"}},
+			"local": {
+				BaseURL: srv.URL + "/v1", APIKey: ccproxy.NewSecret("the-api's-key"), Models: []string{"gpt-fake"},
+			},
 		}}))
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +146,8 @@ func openCompat(t *testing.T, choices ...chatChoice) (target, *chatUpstream) {
 		}
 	})
 	return target{
-		baseURL: "http://proxy.test/local/", client: &http.Client{Transport: proxy.Transport()}, apiKey: "the client's own",
+		baseURL: "http://proxy.test/local/", client: &http.Client{Transport: proxy.Transport()},
+		apiKey: "the client's own",
 	}, up
 }
 
@@ -193,7 +198,8 @@ func TestCompatToolTurns(t *testing.T) {
 	t.Parallel()
 	calls := chatChoice{
 		whole: `"content":null,"tool_calls":[{"id":"call_a","type":"function","function":{"name":"weather",` +
-			`"arguments":"{\"request\":\"Wien\"}"}},{"id":"call_b","type":"function","function":{"name":"clock","arguments":"{}"}}]`,
+			`"arguments":"{\"request\":\"Wien\"}"}},` +
+			`{"id":"call_b","type":"function","function":{"name":"clock","arguments":"{}"}}]`,
 		deltas: []string{
 			`"tool_calls":[{"index":0,"id":"call_a","type":"function","function":{"name":"weather","arguments":""}}]`,
 			`"tool_calls":[{"index":0,"function":{"arguments":"{\"request\""}}]`,
@@ -285,7 +291,8 @@ func TestCompatErrors(t *testing.T) {
 				t.Parallel()
 				tg, _ := openCompat(t, chatChoice{
 					status: test.status, header: http.Header{"Retry-After": {"7"}},
-					body: fmt.Sprintf(`{"error":{"message":"the reason","type":%q,"code":%q,"param":null}}`, test.typ, test.code),
+					body: fmt.Sprintf(`{"error":{"message":"the reason","type":%q,"code":%q,"param":null}}`,
+						test.typ, test.code),
 				})
 				_, err := call(t.Context(), t, tg, sayTo("Hi"))
 				got := failureOf(err)
@@ -304,8 +311,11 @@ func TestCompatBrokenStreams(t *testing.T) {
 		typ     string
 		message string
 	}{
-		"cut":   {": and then nothing\n\n", "api_error", "the provider's stream broke off"},
-		"error": {"data: {\"error\":{\"message\":\"gone\",\"type\":\"server_error\",\"code\":null}}\n\n", "api_error", "gone"},
+		"cut": {": and then nothing\n\n", "api_error", "the provider's stream broke off"},
+		"error": {
+			"data: {\"error\":{\"message\":\"gone\",\"type\":\"server_error\",\"code\":null}}\n\n",
+			"api_error", "gone",
+		},
 		"named error": {
 			"data: {\"error\":{\"message\":\"busy\",\"type\":\"x\",\"code\":\"rate_limit_exceeded\"}}\n\n",
 			"rate_limit_error", "busy",

@@ -37,7 +37,9 @@ func TestOpenAIErrors(t *testing.T) {
 		typ    string
 		want   openAIFailure
 	}{
-		{400, "invalid_request_error", openAIFailure{Status: 400, Type: "invalid_request_error", Message: "the <reason>"}},
+		{400, "invalid_request_error", openAIFailure{
+			Status: 400, Type: "invalid_request_error", Message: "the <reason>",
+		}},
 		{400, "invalid_request_error", openAIFailure{
 			Status: 400, Type: "invalid_request_error", Code: "context_length_exceeded",
 			Message: "prompt is too long: 200001 tokens > 200000 maximum",
@@ -139,7 +141,10 @@ func brokenStreams() map[string]brokenStream {
 	}
 	const brokeOff = "the provider's stream broke off"
 	return map[string]brokenStream{
-		"error event": {begun(providertest.ErrorEvent("overloaded_error", "Overloaded")), "server_is_overloaded", "Overloaded"},
+		"error event": {
+			begun(providertest.ErrorEvent("overloaded_error", "Overloaded")),
+			"server_is_overloaded", "Overloaded",
+		},
 		"cut":         {begun(providertest.Cut()), "server_error", brokeOff},
 		"reset":       {begun(providertest.Reset()), "server_error", brokeOff},
 		"ended early": {begun(), "server_error", brokeOff},
@@ -166,7 +171,8 @@ func TestOpenAICancel(t *testing.T) {
 func TestOpenAICancelInStream(t *testing.T) {
 	t.Parallel()
 	held := func() providertest.Reply {
-		return providertest.Stream(append(providertest.TextEvents(model, "One two")[:4:4], providertest.Gate(nil))...)
+		begun := providertest.TextEvents(model, "One two")[:4:4]
+		return providertest.Stream(append(begun, providertest.Gate(nil))...)
 	}
 	t.Run("chat", func(t *testing.T) {
 		t.Parallel()

@@ -75,7 +75,8 @@ func respondStream(ctx context.Context, c openAI, p responseParams) (*responses.
 func told(s responses.ResponseAccumulatorSnapshot) string {
 	var b strings.Builder
 	for _, item := range s.Output {
-		fmt.Fprintf(&b, "%d %s %s %s %s %v;", item.OutputIndex, item.ItemID, item.Type, item.CallID, item.Arguments, item.Text)
+		fmt.Fprintf(&b, "%d %s %s %s %s %v;",
+			item.OutputIndex, item.ItemID, item.Type, item.CallID, item.Arguments, item.Text)
 	}
 	return b.String()
 }
@@ -104,7 +105,8 @@ func responseAnswer(t *testing.T, r *responses.Response, err error) answer {
 		t.Errorf("object %q, created at %v: %s", r.Object, r.CreatedAt, r.RawJSON())
 	}
 	got := answer{
-		ID: r.ID, Model: r.Model, Text: r.OutputText(), End: strings.TrimSpace(string(r.Status) + " " + r.IncompleteDetails.Reason),
+		ID: r.ID, Model: r.Model, Text: r.OutputText(),
+		End:   strings.TrimSpace(string(r.Status) + " " + r.IncompleteDetails.Reason),
 		Input: r.Usage.InputTokens, Output: r.Usage.OutputTokens, Total: r.Usage.TotalTokens,
 	}
 	for _, item := range r.Output {

@@ -130,11 +130,12 @@ func twoCalls(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !asked.Stream {
-		providertest.Raw(http.StatusOK, http.Header{"Content-Type": {"application/json"}}, `{"id":"msg_two","type":"message",`+
-			`"role":"assistant","model":"`+model+`","content":[{"type":"text","text":"Both."},`+
-			`{"type":"tool_use","id":"toolu_a","name":"weather","input":{"request":"Wien"}},`+
-			`{"type":"tool_use","id":"toolu_b","name":"clock","input":{}}],`+
-			`"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":5,"output_tokens":9}}`)(w, r)
+		providertest.Raw(http.StatusOK, http.Header{"Content-Type": {"application/json"}},
+			`{"id":"msg_two","type":"message",`+
+				`"role":"assistant","model":"`+model+`","content":[{"type":"text","text":"Both."},`+
+				`{"type":"tool_use","id":"toolu_a","name":"weather","input":{"request":"Wien"}},`+
+				`{"type":"tool_use","id":"toolu_b","name":"clock","input":{}}],`+
+				`"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":5,"output_tokens":9}}`)(w, r)
 		return
 	}
 	event := func(typ, rest string) providertest.Part {
@@ -146,13 +147,16 @@ func twoCalls(w http.ResponseWriter, r *http.Request) {
 		event("content_block_start", `"index":0,"content_block":{"type":"text","text":""}`),
 		event("content_block_delta", `"index":0,"delta":{"type":"text_delta","text":"Both."}`),
 		event("content_block_stop", `"index":0`),
-		event("content_block_start", `"index":1,"content_block":{"type":"tool_use","id":"toolu_a","name":"weather","input":{}}`),
+		event("content_block_start", `"index":1,`+
+			`"content_block":{"type":"tool_use","id":"toolu_a","name":"weather","input":{}}`),
 		event("content_block_delta", `"index":1,"delta":{"type":"input_json_delta","partial_json":"{\"request\""}`),
 		event("content_block_delta", `"index":1,"delta":{"type":"input_json_delta","partial_json":":\"Wien\"}"}`),
 		event("content_block_stop", `"index":1`),
-		event("content_block_start", `"index":2,"content_block":{"type":"tool_use","id":"toolu_b","name":"clock","input":{}}`),
+		event("content_block_start", `"index":2,`+
+			`"content_block":{"type":"tool_use","id":"toolu_b","name":"clock","input":{}}`),
 		event("content_block_stop", `"index":2`),
-		event("message_delta", `"delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":9}`),
+		event("message_delta", `"delta":{"stop_reason":"tool_use","stop_sequence":null},`+
+			`"usage":{"output_tokens":9}`),
 		providertest.Event("message_stop", `{"type":"message_stop"}`),
 	)(w, r)
 }
@@ -165,7 +169,8 @@ func stopped(reason string) providertest.Reply {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		const head = `{"id":"msg_end","type":"message","role":"assistant","model":"` + model + `","stop_sequence":null,`
+		const head = `{"id":"msg_end","type":"message","role":"assistant","model":"` + model + `",` +
+			`"stop_sequence":null,`
 		if !asked.Stream {
 			providertest.Raw(http.StatusOK, http.Header{"Content-Type": {"application/json"}}, head+
 				`"content":[{"type":"text","text":"One two"}],"stop_reason":"`+reason+`",`+
@@ -175,8 +180,8 @@ func stopped(reason string) providertest.Reply {
 		parts := providertest.TextEvents(model, "One two")
 		parts[0] = providertest.Event("message_start", `{"type":"message_start","message":`+head+
 			`"content":[],"stop_reason":null,"usage":{"input_tokens":1,"output_tokens":1}}}`)
-		parts[len(parts)-2] = providertest.Event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"`+
-			reason+`","stop_sequence":null},"usage":{"output_tokens":2}}`)
+		parts[len(parts)-2] = providertest.Event("message_delta", `{"type":"message_delta",`+
+			`"delta":{"stop_reason":"`+reason+`","stop_sequence":null},"usage":{"output_tokens":2}}`)
 		providertest.Stream(parts...)(w, r)
 	}
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package ccproxy_test
+
+const raceEnabled = false
