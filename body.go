@@ -57,7 +57,7 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request) (*lease.Buffer,
 	if err != nil {
 		return nil, bodyError(encoding, limit, err)
 	}
-	buf := p.bodies.Get(int(min(max(size, 0), firstRead)) + 1) // one more, so that the end is found without growing
+	buf := p.bodies.Get(int(min(max(size, 0)+1, firstRead))) // one more, so that the end is found without growing
 	if err := readInto(buf, in, limit); err != nil {
 		return nil, bodyError(encoding, limit, err)
 	}
@@ -92,6 +92,7 @@ type patientReader struct {
 	limit    time.Duration
 	deadline time.Time
 	fixed    bool // the host's reader has no deadlines
+	late     bool // the client took too long
 }
 
 // Read implements io.Reader.
@@ -101,15 +102,18 @@ func (r *patientReader) Read(p []byte) (int, error) {
 		r.deadline = now.Add(r.limit)
 		r.fixed = r.control.SetReadDeadline(r.deadline) != nil
 	}
-	return r.Reader.Read(p)
+	n, err := r.Reader.Read(p)
+	r.late = r.late || errors.Is(err, os.ErrDeadlineExceeded)
+	return n, err
 }
 
 // Close implements io.Closer: the server closes the body.
 func (r *patientReader) Close() error { return nil }
 
-// rest takes the deadline back: a server that waits for the client's end would take it for one.
+// rest takes the deadline back: a server that waits for the client's end would take it for one. One that has passed
+// stays, or the server would wait for the rest of the body before it answers.
 func (r *patientReader) rest() {
-	if !r.fixed {
+	if !r.fixed && !r.late {
 		_ = r.control.SetReadDeadline(time.Time{}) // it could be set, so it can be taken back
 	}
 }
@@ -128,10 +132,10 @@ func bodyError(encoding string, limit int64, err error) error {
 		return tooLarge(limit)
 	}
 	e := badRequest("body", "request body could not be read to its end")
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		e.Status, e.Message = http.StatusRequestTimeout, "request body did not arrive in time"
-	}
-	if encoding != "" {
+	case encoding != "":
 		e = badRequest("Content-Encoding", "request body is not valid %s", encoding)
 	}
 	e.Err = err

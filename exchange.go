@@ -153,10 +153,9 @@ func (ex *exchange) Header() http.Header { return ex.w.Header() }
 
 // WriteHeader implements http.ResponseWriter.
 func (ex *exchange) WriteHeader(status int) {
-	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
-		if ex.status == 0 {
-			ex.status = status
-		}
+	final := status >= http.StatusOK || status == http.StatusSwitchingProtocols
+	if ex.status == 0 && final && status < 1000 { // net/http panics at other numbers, before anything is sent
+		ex.status = status
 	}
 	ex.w.WriteHeader(status)
 }
@@ -214,6 +213,7 @@ func (ex *exchange) finish() {
 	if ex.status == 0 && ex.failure == nil {
 		ex.status = http.StatusOK // what net/http sends for a handler that writes nothing
 	}
+	ex.boundRest()
 	ex.announce()
 	duration := time.Since(ex.begun)
 	if ex.failure == nil && ex.status < http.StatusBadRequest {
@@ -240,6 +240,19 @@ func (ex *exchange) finish() {
 		failed.Status = statusClientGone
 	}
 	ex.emit(failed)
+}
+
+// boundRest limits how long a client may take for a body that nobody has read: net/http reads the rest of a short one
+// before it sends the answer, and would wait for it forever.
+func (ex *exchange) boundRest() {
+	switch {
+	case ex.r.ContentLength == 0, ex.bodySize > 0, ex.status == http.StatusSwitchingProtocols:
+	case ex.status == http.StatusRequestTimeout: // the deadline has passed, and shall stay so
+	default:
+		limits := ex.proxy.limits
+		soon := time.Now().Add(min(limits.ReadTimeout, limits.WriteTimeout) / 2) // the answer's own deadline runs
+		_ = http.NewResponseController(ex.w).SetReadDeadline(soon)               // a host without has its own
+	}
 }
 
 // statusClientGone is what logs show when nobody waits for the answer any more (nginx's convention).

@@ -113,3 +113,137 @@ func TestWriterHijacks(t *testing.T) {
 		t.Errorf("status %d, want 200", resp.StatusCode)
 	}
 }
+
+// reckless is a provider that fails in its own ways, by the model that it is asked for.
+type reckless struct{}
+
+func (reckless) Models(context.Context) ([]ccproxy.Model, error) { return nil, nil }
+
+func (reckless) Do(_ context.Context, call *ccproxy.Call) (*ccproxy.Answer, error) {
+	switch call.Model {
+	case "body":
+		return &ccproxy.Answer{Body: io.NopCloser(panickingReader{})}, nil
+	case "events":
+		return &ccproxy.Answer{Events: func(func(adapters.Event, error) bool) { panic("events") }}, nil
+	case "status":
+		return &ccproxy.Answer{Status: 1000, Body: io.NopCloser(strings.NewReader(`{"a":1}`))}, nil
+	case "late events":
+		return &ccproxy.Answer{Events: func(yield func(adapters.Event, error) bool) {
+			yield(adapters.Event{Type: "message_start", Data: []byte(`{"type":"message_start"}`)}, nil)
+			panic("late events")
+		}}, nil
+	}
+	panic(call.Model)
+}
+
+type panickingReader struct{}
+
+func (panickingReader) Read([]byte) (int, error) { panic("body") }
+
+func recklessFactory() ccproxy.Factory {
+	return ccproxy.NewFactory(ccproxy.Manifest{
+		Name: "reckless", Kind: ccproxy.KindProvider,
+		Providers: []ccproxy.ProviderSpec{{
+			Formats: []adapters.Format{
+				adapters.AnthropicMessages, adapters.OpenAIChatCompletions, adapters.OpenAIResponses,
+			},
+			New: func(*ccproxy.PluginContext) (ccproxy.Provider, error) { return reckless{}, nil },
+		}},
+	}, nil)
+}
+
+// received is a whole answer.
+func received(t *testing.T, resp *http.Response) *httptest.ResponseRecorder {
+	t.Helper()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Errorf("the answer breaks off after %q: %v", body, err)
+	}
+	rec := httptest.NewRecorder()
+	for name, values := range resp.Header {
+		rec.Header()[name] = values
+	}
+	rec.WriteHeader(resp.StatusCode)
+	_, _ = rec.Write(body)
+	return rec
+}
+
+// ways are the clients of a proxy: over HTTP/1, over HTTP/2, and in the same process.
+func ways(t *testing.T, p *ccproxy.Proxy) map[string]*http.Client {
+	t.Helper()
+	return map[string]*http.Client{
+		"HTTP/1":     newHost(t, p, false).client,
+		"HTTP/2":     newHost(t, p, true).client,
+		"in process": {Transport: p.Transport()},
+	}
+}
+
+// A provider that panics before the client was sent anything is a 500 in the client's own dialect, and hooks see a
+// failure with that status.
+func TestPanicsInTheDialect(t *testing.T) {
+	t.Parallel()
+	dialects := []struct {
+		path, typ string
+		shape     dialect
+	}{
+		{"/reckless/v1/messages", "api_error", anthropicDialect},
+		{"/reckless/v1/chat/completions", "server_error", openAIDialect},
+		{"/reckless/v1/responses", "server_error", openAIDialect},
+	}
+	r := newRig(t, rigSetup{plugins: []ccproxy.Factory{recklessFactory()}})
+	for way, client := range ways(t, r.proxy) {
+		for _, model := range []string{"do", "body", "events", "status"} {
+			if model == "status" && way == "in process" {
+				continue // there is no net/http that refuses it
+			}
+			for _, d := range dialects {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://proxy"+d.path,
+					strings.NewReader(`{"model":"`+model+`"}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := client.Do(req)
+				if err != nil {
+					t.Errorf("%s, %s, %s: %v", way, model, d.path, err)
+					r.failed(t)
+					continue
+				}
+				wantError(t, received(t, resp), d.shape, http.StatusInternalServerError, d.typ, "internal error")
+				if end := r.failed(t); end.Status != http.StatusInternalServerError || end.Err == "" || end.ClientGone {
+					t.Errorf("%s, %s, %s: request.failed = %+v", way, model, d.path, end)
+				}
+			}
+		}
+	}
+}
+
+// What a client has of a stream whose provider panics is never taken for all of it.
+func TestPanicInTheStream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigSetup{plugins: []ccproxy.Factory{recklessFactory(), wild()}})
+	for way, client := range ways(t, r.proxy) {
+		requests := map[string]string{
+			"/reckless/v1/messages": `{"model":"late events","stream":true}`,
+			"/wildlife/begun":       "", "/wildlife/written": "",
+		}
+		for path, body := range requests {
+			method := http.MethodGet
+			if body != "" {
+				method = http.MethodPost
+			}
+			req, err := http.NewRequestWithContext(t.Context(), method, "http://proxy"+path, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp, err := client.Do(req); err == nil {
+				got, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err == nil {
+					t.Errorf("%s, %s: %d %q looks whole", way, path, resp.StatusCode, got)
+				}
+			}
+			r.failed(t)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -33,7 +34,10 @@ func (p *pipeline) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := p.proxy.readBody(w, r)
 	if err != nil {
 		ex.announce()
-		ex.fail(w, cause(r.Context(), err))
+		if !errors.Is(err, os.ErrDeadlineExceeded) { // net/http ends the context then, too, but the client is there
+			err = cause(r.Context(), err)
+		}
+		ex.fail(w, err)
 		return
 	}
 	defer body.Release()

@@ -234,6 +234,11 @@ func FuzzResponsesStream(f *testing.F) {
 	}, "\n")))
 	f.Add([]byte(`{"type":"response.failed","response":{"error":{"code":"c"}}}`))
 	f.Add([]byte(`{"type":"error","error":"x"}`))
+	f.Add([]byte(strings.Join([]string{ // an item that ends as another kind than it began
+		`{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"x"}`,
+		`{"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","summary":[{"text":"a"},{"text":"b"}]}}`,
+		`{"type":"response.completed","response":{}}`,
+	}, "\n")))
 	f.Fuzz(func(t *testing.T, lines []byte) {
 		enc, dec := Responses().EncodeStream(nil), Responses().DecodeStream()
 		var told [][]byte

@@ -186,7 +186,7 @@ func (e *responsesStreamEncoder) delta(ev *canonical.Event) {
 	if ev.Citation != nil {
 		e.source(b, ev.Citation)
 	}
-	if ev.Break {
+	if ev.Break && b.part.Kind == canonical.PartThinking {
 		e.closeThought(b)
 		b.place++
 		return

@@ -82,6 +82,11 @@ func (d *responsesStreamDecoder) begin(p *readPart) {
 // only gives the one part of an item that is no message.
 func (it *readItem) only() *readPart { return it.at(0) }
 
+// begun tells whether something of the item was told.
+func (it *readItem) begun() bool {
+	return slices.ContainsFunc(it.parts, func(p *readPart) bool { return p.begun })
+}
+
 func (it *readItem) at(i int64) *readPart {
 	if i < 0 || i >= maxParts {
 		i = 0
@@ -271,8 +276,13 @@ func (d *responsesStreamDecoder) itemDone(it *readItem, item []byte) {
 		return
 	}
 	d.start(nil)
-	typ := lenientString(find(item, "type"))
-	it.kind = string(inner(typ))
+	status := lenientString(find(item, "status"))
+	kind := string(inner(lenientString(find(item, "type"))))
+	if it.begun() && it.kind != kind { // what was told stands
+		d.closeItem(it, status)
+		return
+	}
+	it.kind = kind
 	switch it.kind {
 	case "":
 	case "message":
@@ -288,7 +298,7 @@ func (d *responsesStreamDecoder) itemDone(it *readItem, item []byte) {
 	default:
 		d.opaqueItem(it, item)
 	}
-	d.closeItem(it, lenientString(find(item, "status")))
+	d.closeItem(it, status)
 }
 
 // closeItem ends the blocks of an item that are open still.
