@@ -394,8 +394,8 @@ func TestMissingNeedsAKey(t *testing.T) {
 		status       int
 	}{
 		{"GET", "/nothing", neutralDialect, 404},
-		{"POST", "/v1/messages", anthropicDialect, 404},
-		{"POST", "/v1/chat/completions", openAIDialect, 404},
+		{"POST", "/v2/messages", anthropicDialect, 404},
+		{"POST", "/v2/chat/completions", openAIDialect, 404},
 		{"GET", "/vault/nothing", neutralDialect, 404},
 		{"POST", "/health", neutralDialect, 405},
 		{"GET", "/echo/v1/messages", anthropicDialect, 405},

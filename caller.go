@@ -9,7 +9,8 @@ import (
 type Caller struct {
 	// ID identifies the caller in hooks, logs and limits. It is not a secret.
 	ID string
-	// Models are the models that the caller may use, by the names that clients send. Nil means all.
+	// Models are the models that the caller may use, by the names that clients send: as MODEL with any provider, as
+	// PROVIDER/MODEL with this one. Nil means all.
 	Models []string
 }
 
@@ -28,4 +29,9 @@ func CallerFrom(ctx context.Context) (c Caller, ok bool) {
 
 func (c Caller) mayUse(model string) bool {
 	return c.Models == nil || slices.Contains(c.Models, model)
+}
+
+// mayCall tells whether the caller may use the model of a provider, which the client has called sent.
+func (c Caller) mayCall(provider, model, sent string) bool {
+	return c.mayUse(sent) || c.mayUse(model) || c.mayUse(provider+"/"+model)
 }

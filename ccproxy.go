@@ -42,6 +42,7 @@ type Proxy struct {
 	oauth     oauth.Registry
 	tasks     sched.Scheduler
 	bodies    lease.Pool
+	docs      sync.Pool // of *rawjson.Doc
 	transport http.RoundTripper
 	own       *http.Transport // nil when the application gave one
 
@@ -56,6 +57,7 @@ type Proxy struct {
 	guard     guard
 	known     [2]string           // members of a request that the proxy reads
 	models    map[string]modelMap // by provider
+	cards     map[string][]Model  // by provider
 	summary   []middleware.SummaryEntry
 }
 
@@ -86,8 +88,9 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	if err := errors.Join(o.err, guardErr, err); err != nil {
 		return nil, err
 	}
-	models, err := modelMaps(s, pl)
-	if err != nil {
+	models, mapErr := modelMaps(s, pl)
+	cards, cardErr := modelCards(s, pl)
+	if err := errors.Join(mapErr, cardErr, s.Features.check(s)); err != nil {
 		return nil, err
 	}
 	if o.logger == nil {
@@ -103,7 +106,7 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 		options: o, settings: s, limits: s.Limits.withDefaults(), logger: o.logger, plan: pl,
 		byName: make(map[string]*record), services: make(map[string]service), transport: o.transport,
 		guard: g,
-		known: [2]string{"model", "stream"}, models: models,
+		known: [2]string{"model", "stream"}, models: models, cards: cards,
 	}
 	if p.transport == nil {
 		p.own = newUpstreamTransport()

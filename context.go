@@ -94,6 +94,10 @@ func (pc *PluginContext) Manifest() Manifest { return pc.record.manifest.clone()
 // Context returns a context that ends when the plugin is told to stop. It is for work that outlives Initialize.
 func (pc *PluginContext) Context() context.Context { return pc.record.ctx }
 
+// Draining returns a channel that is closed when the proxy goes out of service. A handler that waits for its client
+// between two pieces of work, as one of a WebSocket does, ends then: the drain waits for it.
+func (pc *PluginContext) Draining() <-chan struct{} { return pc.proxy.flights.draining() }
+
 // Go runs fn on a goroutine of the plugin. Its context is that of [PluginContext.Context], a panic is logged and
 // shown in the plugin's health, and the plugin's stop waits for it.
 func (pc *PluginContext) Go(name string, fn func(context.Context)) { pc.record.spawn(name, fn) }

@@ -8,19 +8,25 @@ import (
 	"strings"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/adapters/canonical"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
 // convertRequest converts a call's body into the provider's format, if the client's is another.
-func (p *pipeline) convertRequest(ctx context.Context, call *Call) error {
+func (p *pipeline) convertRequest(ctx context.Context, doc *rawjson.Doc, call *Call) error {
 	if p.format == p.upstream {
+		call.Body, call.lost = adapters.Withhold(p.format, call.Body)
+		p.logLosses(ctx, call, "request", call.lost)
 		return nil
 	}
-	a, err := p.proxy.formats.Lookup(adapters.FormatPair{From: p.format, To: p.upstream})
+	a, err := p.proxy.adapter(adapters.FormatPair{From: p.format, To: p.upstream})
 	if err != nil {
 		return err
 	}
 	var body []byte
 	switch a := a.(type) {
+	case appendingConversion:
+		body, err = p.convertInto(ctx, a, doc, call)
 	case adapters.Conversion:
 		body, call.request, call.lost, err = a.ConvertRequestLossy(ctx, call.Body)
 	case adapters.RawAdapter:
@@ -39,10 +45,62 @@ func (p *pipeline) convertRequest(ctx context.Context, call *Call) error {
 	return nil
 }
 
+// appendingConversion is what adapters made of codecs can do besides: they write a request into memory on loan, and
+// keep nothing of what they are given.
+type appendingConversion interface {
+	adapters.Conversion
+	AppendRequestLossy(ctx context.Context, dst, body []byte, doc *rawjson.Doc) (
+		out []byte, req *canonical.Request, lost []canonical.Loss, err error,
+	)
+}
+
+// doc returns what a body can be scanned into.
+func (p *Proxy) doc() *rawjson.Doc {
+	if d, ok := p.docs.Get().(*rawjson.Doc); ok {
+		return d
+	}
+	return new(rawjson.Doc)
+}
+
+// convertInto converts a body into a buffer on loan, which the call holds until its end. doc is of the client's body,
+// in which the model may have been replaced since.
+func (p *pipeline) convertInto(
+	ctx context.Context, a appendingConversion, doc *rawjson.Doc, call *Call,
+) ([]byte, error) {
+	if !doc.Describes(call.Body) {
+		doc = nil
+	}
+	buf := p.proxy.bodies.Get(len(call.Body) + len(call.Body)/4 + firstConverted)
+	body, req, lost, err := a.AppendRequestLossy(ctx, buf.B, call.Body, doc)
+	if err != nil {
+		buf.Claim()
+		buf.Release()
+		return nil, err
+	}
+	buf.Adopt(body)
+	call.request, call.lost, call.buf = req, lost, buf
+	return body, nil
+}
+
+// firstConverted is what a converted body may be longer than the client's, besides a part of that.
+const firstConverted = 1 << 10
+
 // backward returns the adapter that brings answers of the provider into the client's format.
 func (t *relay) backward() (adapters.FormatAdapter, error) {
-	return t.proxy.formats.Lookup(adapters.FormatPair{From: t.from, To: t.client})
+	return t.proxy.adapter(adapters.FormatPair{From: t.from, To: t.client})
 }
+
+// adapter returns the one in charge of a pair, in the form that the settings want.
+func (p *Proxy) adapter(pair adapters.FormatPair) (adapters.FormatAdapter, error) {
+	a, err := p.formats.Lookup(pair)
+	if err != nil || !p.settings.Features.UntypedAdapters {
+		return a, err
+	}
+	return untyped{a}, nil
+}
+
+// untyped hides what an adapter can do besides converting maps.
+type untyped struct{ adapters.FormatAdapter }
 
 func (t *relay) convertResponse(ctx context.Context, body []byte) ([]byte, error) {
 	a, err := t.backward()
@@ -51,6 +109,7 @@ func (t *relay) convertResponse(ctx context.Context, body []byte) ([]byte, error
 	}
 	switch a := a.(type) {
 	case adapters.Conversion:
+		_, t.copied = a.(appendingConversion)
 		body, t.lost.List, err = a.ConvertResponseFor(ctx, body, t.call.request)
 	case adapters.RawAdapter:
 		body, err = a.ConvertRawResponse(ctx, body)
@@ -63,7 +122,7 @@ func (t *relay) convertResponse(ctx context.Context, body []byte) ([]byte, error
 	return body, nil
 }
 
-// convertError converts the body of an error, which is a JSON object.
+// convertError converts the body of an error, which is a JSON object. Anthropic's clients find the request's id in it.
 func (t *relay) convertError(ctx context.Context, body []byte) ([]byte, error) {
 	a, err := t.backward()
 	if err != nil {
@@ -71,7 +130,11 @@ func (t *relay) convertError(ctx context.Context, body []byte) ([]byte, error) {
 	}
 	switch a := a.(type) {
 	case adapters.Conversion:
-		body, _ = a.ConvertErrorFor(t.ans.Status, body)
+		body, e := a.ConvertErrorFor(t.ans.Status, body)
+		if t.client == adapters.AnthropicMessages && e.RequestID.Empty() {
+			e.RequestID = token(t.call.ID)
+			body = a.EncodeErrorFor(&e)
+		}
 		return body, nil
 	case adapters.RawAdapter:
 		return a.ConvertRawError(ctx, body)
@@ -87,18 +150,26 @@ func (t *relay) convertStream(ctx context.Context, in adapters.Stream) (adapters
 	}
 	switch a := a.(type) {
 	case adapters.Conversion:
+		_, t.lazy = a.(appendingConversion)
 		return t.told(a.EncodeErrorFor, a.ConvertStreamFor(ctx, in, t.call.request, &t.lost)), nil
 	case adapters.RawAdapter:
 		return a.ConvertRawStream(ctx, in), nil
 	default:
-		return encodeStream(t.client, a.ConvertStream(ctx, decodeStream(in))), nil
+		out := encodeStream(t.client, a.ConvertStream(ctx, decodeStream(in)))
+		if codec, ok := t.proxy.formats.Codec(t.client); ok {
+			out = t.told(codec.Responses().EncodeError, out)
+		}
+		return out, nil
 	}
 }
 
-// clientStatus is an upstream's status in another dialect, whose clients may not know it.
+// clientStatus is an upstream's status in another dialect, whose clients know overload by another one.
 func clientStatus(client adapters.Format, status int) int {
-	if status == statusOverloaded && client != adapters.AnthropicMessages {
+	switch {
+	case status == statusOverloaded && client != adapters.AnthropicMessages:
 		return http.StatusServiceUnavailable
+	case status == http.StatusServiceUnavailable && client == adapters.AnthropicMessages:
+		return statusOverloaded
 	}
 	return status
 }

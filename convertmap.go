@@ -65,16 +65,17 @@ func decodeStream(in adapters.Stream) iter.Seq2[map[string]any, error] {
 // encodeStream names the events as the format does, and ends a chat stream that came to its end.
 func encodeStream(f adapters.Format, in iter.Seq2[map[string]any, error]) adapters.Stream {
 	return func(yield func(adapters.Event, error) bool) {
+		failed := false
 		for m, err := range in {
+			var data []byte
+			if err == nil {
+				data, err = encodeMap(m)
+			}
 			if err != nil {
 				yield(adapters.Event{}, err)
 				return
 			}
-			data, err := encodeMap(m)
-			if err != nil {
-				yield(adapters.Event{}, err)
-				return
-			}
+			failed = failed || m["error"] != nil
 			ev := adapters.Event{Data: data}
 			if f != adapters.OpenAIChatCompletions {
 				ev.Type, _ = m["type"].(string)
@@ -83,7 +84,7 @@ func encodeStream(f adapters.Format, in iter.Seq2[map[string]any, error]) adapte
 				return
 			}
 		}
-		if f == adapters.OpenAIChatCompletions {
+		if f == adapters.OpenAIChatCompletions && !failed { // an error ends a stream by itself
 			yield(adapters.Event{Data: []byte("[DONE]")}, nil)
 		}
 	}

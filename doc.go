@@ -39,7 +39,8 @@
 //		log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
 //	}
 //
-// An official client then takes http://127.0.0.1:8080/llm/claude as its base URL. A client in the same program needs
+// An official client then takes http://127.0.0.1:8080/llm/claude as its base URL, or http://127.0.0.1:8080/llm, where
+// the model of each request tells whose it is. A client in the same program needs
 // no port: [Proxy.Transport] is an http.RoundTripper for its http.Client.
 //
 // # From plugins to a proxy

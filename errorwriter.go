@@ -45,12 +45,25 @@ func writeError(w http.ResponseWriter, r *http.Request, format adapters.Format, 
 		seconds := (e.RetryAfter + time.Second - 1) / time.Second
 		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
-	body := adapters.EncodeError(format, e.info(middleware.RequestIDFrom(r.Context())))
+	id := middleware.RequestIDFrom(r.Context())
+	nameRequest(h, format, id)
+	body := adapters.EncodeError(format, e.info(id))
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.status())
 	_, _ = w.Write(body) //nolint:gosec // JSON with its type and nosniff; a client that is gone needs no error
+}
+
+// requestIDHeader is where Anthropic's SDKs look for the id of a request.
+const requestIDHeader = "Request-Id"
+
+// nameRequest gives an answer to a client of Anthropic's the id by which an operator can find it, unless the upstream
+// has named it. Other clients look for the header that all answers have.
+func nameRequest(h http.Header, client adapters.Format, id string) {
+	if client == adapters.AnthropicMessages && len(h[requestIDHeader]) == 0 && id != "" {
+		h[requestIDHeader] = []string{id}
+	}
 }
 
 // asError makes any error one that a client may see.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/middleware"
 )
@@ -40,7 +41,8 @@ type exchange struct {
 	bodySize int64
 	streamed bool
 	usage    *hooks.Usage
-	failure  error // why the exchange failed, if it did
+	lost     []canonical.Loss // of the answer
+	failure  error            // why the exchange failed, if it did
 	errType  string
 }
 
@@ -89,8 +91,7 @@ func (s *serving) observe(next http.Handler) http.Handler {
 		ex.ctx = exchangeContext{ctx, ex}
 		ex.r = r.WithContext(&ex.ctx)
 		ex.rewrite(s.routes.match(r.Method, r.URL))
-		core := ex.match.endpoint != nil && ex.match.endpoint.owner == ""
-		if !core { // health is to be had while the proxy drains
+		if e := ex.match.endpoint; e == nil || !e.always { // health is to be had while the proxy drains
 			ex.flight.cancel = cancel
 			if !s.proxy.flights.enter(&ex.flight) {
 				ex.fail(ex, ErrDraining)
@@ -221,7 +222,7 @@ func (ex *exchange) finish() {
 			ex.emit(&hooks.RequestCompleted{
 				Request: ex.request(), Status: ex.status, ResponseHeader: hooks.SnapshotHeader(ex.Header()),
 				ResponseBytes: ex.written, Duration: duration, TimeToFirstByte: ex.firstByte,
-				Usage: ex.usage, Streamed: ex.streamed,
+				Usage: ex.usage, Streamed: ex.streamed, Losses: ex.losses(),
 			})
 		}
 		return
@@ -231,7 +232,7 @@ func (ex *exchange) finish() {
 	}
 	failed := &hooks.RequestFailed{
 		Request: ex.request(), Status: ex.status, ErrorType: ex.errType, ClientGone: ex.clientGone(),
-		Duration: duration, ResponseBytes: ex.written, Usage: ex.usage, Streamed: ex.streamed,
+		Duration: duration, ResponseBytes: ex.written, Usage: ex.usage, Streamed: ex.streamed, Losses: ex.losses(),
 	}
 	if ex.failure != nil {
 		failed.Err = ex.failure.Error()

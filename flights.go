@@ -15,6 +15,7 @@ type flights struct {
 	first  *flight // a doubly linked list: entering and leaving allocate nothing
 	closed bool
 	idle   []chan struct{}
+	closes chan struct{} // is closed when closed is set; nil until somebody asks for it
 }
 
 type flight struct {
@@ -59,6 +60,9 @@ func (f *flights) leave(fl *flight) {
 // drain lets nobody in and waits until everybody has left.
 func (f *flights) drain(ctx context.Context) error {
 	f.mu.Lock()
+	if f.closes != nil && !f.closed {
+		close(f.closes)
+	}
 	f.closed = true
 	if f.first == nil {
 		f.mu.Unlock()
@@ -73,6 +77,19 @@ func (f *flights) drain(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// draining returns what is closed when nobody is let in any more.
+func (f *flights) draining() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closes == nil {
+		f.closes = make(chan struct{})
+		if f.closed {
+			close(f.closes)
+		}
+	}
+	return f.closes
 }
 
 func (f *flights) cancelAll() {

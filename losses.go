@@ -40,6 +40,30 @@ func noteLosses(h http.Header, request, answer []canonical.Loss) {
 	}
 }
 
+// maxLossesTold bounds what hooks are told of one request.
+const maxLossesTold = 256
+
+// losses are the paths of what was lost of the call and its answer so far, as in the header. A list that was cut off
+// ends with "…".
+func (ex *exchange) losses() []string {
+	if ex.call == nil {
+		return nil
+	}
+	var paths []string
+	for _, part := range []struct {
+		prefix string
+		list   []canonical.Loss
+	}{{"", ex.call.lost}, {"response.", ex.lost}} {
+		for _, loss := range part.list {
+			if len(paths) == maxLossesTold {
+				return append(paths, "…")
+			}
+			paths = append(paths, part.prefix+loss.Path)
+		}
+	}
+	return paths
+}
+
 // headerSafe replaces what would end a path or a header: paths hold names that clients make up.
 func headerSafe(path string) string {
 	return strings.Map(func(r rune) rune {
@@ -52,6 +76,13 @@ func headerSafe(path string) string {
 
 // strictError refuses a request that cannot be converted whole.
 func strictError(from, to adapters.Format, lost []canonical.Loss) *Error {
+	e := badRequest(lost[0].Path, "%s: cannot be converted from %s to %s", lossNames(lost), from, to)
+	e.Code = "conversion_loss"
+	return e
+}
+
+// lossNames lists what was lost, and why, for people.
+func lossNames(lost []canonical.Loss) string {
 	const shown = 8
 	names := make([]string, 0, shown)
 	for _, loss := range lost[:min(len(lost), shown)] {
@@ -60,9 +91,7 @@ func strictError(from, to adapters.Format, lost []canonical.Loss) *Error {
 	if len(lost) > shown {
 		names = append(names, "…")
 	}
-	e := badRequest(lost[0].Path, "%s: cannot be converted from %s to %s", strings.Join(names, ", "), from, to)
-	e.Code = "conversion_loss"
-	return e
+	return strings.Join(names, ", ")
 }
 
 // logLosses writes one debug line.

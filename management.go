@@ -14,7 +14,7 @@ func (p *Proxy) coreEndpoints() []mountedEndpoint {
 	add := func(method, path, summary string, auth AuthPolicy, h http.HandlerFunc) {
 		out = append(out, mountedEndpoint{
 			Endpoint: Endpoint{Method: method, Summary: summary, Auth: auth}, prefix: corePrefix(path), path: path,
-			auth: auth, tags: []string{"core"}, handler: h,
+			auth: auth, tags: []string{"core"}, handler: h, always: true,
 		})
 	}
 	add("GET", "/", "Tell that the proxy is there", AuthPublic, p.serveRoot)

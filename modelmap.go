@@ -116,12 +116,7 @@ func modelMaps(s Settings, pl *plan) (map[string]modelMap, error) {
 
 // unknownMappings finds rules of providers that no registered plugin has.
 func unknownMappings(s Settings, pl *plan) []error {
-	var known []string
-	for _, m := range pl.manifests {
-		for _, spec := range m.Providers {
-			known = append(known, spec.name(m.Name))
-		}
-	}
+	known := pl.providerNames()
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.ModelMappings)) {
 		if slices.Contains(known, name) {
@@ -135,13 +130,15 @@ func unknownMappings(s Settings, pl *plan) []error {
 
 // mapModel puts the provider's name of the model into the call, and leaves all else of the body as it is.
 func (p *pipeline) mapModel(doc *rawjson.Doc, call *Call) {
-	if call.ClientModel == "" {
+	if call.Model == "" {
 		return
 	}
-	target := p.proxy.models[p.name].target(call.ClientModel)
-	if target == "" || target == call.ClientModel {
+	if target := p.proxy.models[p.name].target(call.Model); target != "" {
+		call.Model = target
+	}
+	if call.Model == call.ClientModel {
 		return
 	}
-	call.Model, call.mapped = target, target
-	call.Body = doc.Set("model", rawjson.AppendString(nil, target))
+	call.mapped = call.Model
+	call.Body = doc.Set("model", rawjson.AppendString(nil, call.Model))
 }

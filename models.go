@@ -3,18 +3,19 @@ package ccproxy
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // modelsHandler lists the models of one provider. Its objects have the members of both Anthropic's and OpenAI's
 // lists, so that the clients of either read them.
 type modelsHandler struct {
-	proxy    *Proxy
 	name     string
 	provider Provider
+	cards    []Model
+	logger   *slog.Logger
 }
 
 type modelList struct {
@@ -23,18 +24,19 @@ type modelList struct {
 	HasMore bool              `json:"has_more"`
 	FirstID *string           `json:"first_id"`
 	LastID  *string           `json:"last_id"`
+	Models  []json.RawMessage `json:"models,omitempty"` // those with a slug, where the Codex CLI looks for them
 }
 
 func (h *modelsHandler) list(w http.ResponseWriter, r *http.Request) {
 	ex := exchangeFrom(r.Context())
 	ex.provider = h.name
-	models, err := h.provider.Models(r.Context())
+	models, err := h.all(r.Context())
 	if err != nil {
 		ex.fail(w, cause(r.Context(), err))
 		return
 	}
 	if c, ok := CallerFrom(r.Context()); ok { // what a key may not use it need not see
-		models = slices.DeleteFunc(slices.Clone(models), func(m Model) bool { return !c.mayUse(m.ID) })
+		models = slices.DeleteFunc(slices.Clone(models), func(m Model) bool { return !c.mayCall(h.name, m.ID, m.ID) })
 	}
 	page, more, err := modelPage(models, r)
 	if err != nil {
@@ -43,7 +45,10 @@ func (h *modelsHandler) list(w http.ResponseWriter, r *http.Request) {
 	}
 	out := modelList{Object: "list", Data: []json.RawMessage{}, HasMore: more}
 	for _, m := range page {
-		out.Data = append(out.Data, h.encode(m))
+		out.Data = append(out.Data, encodeModel(m, h.name, bothShapes))
+		if m.Extra["slug"] != nil {
+			out.Models = append(out.Models, out.Data[len(out.Data)-1])
+		}
 	}
 	if len(page) > 0 {
 		out.FirstID, out.LastID = &page[0].ID, &page[len(page)-1].ID
@@ -51,31 +56,59 @@ func (h *modelsHandler) list(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, out)
 }
 
+// all are the provider's models with what the cards say of them, or the cards alone where it cannot list any.
+func (h *modelsHandler) all(ctx context.Context) ([]Model, error) {
+	models, err := h.provider.Models(ctx)
+	if err != nil {
+		if len(h.cards) == 0 || ctx.Err() != nil {
+			return nil, err
+		}
+		h.logger.WarnContext(ctx, "models of the provider are not to be had", "provider", h.name, "error", err)
+	}
+	return withCards(models, h.cards), nil
+}
+
 func (h *modelsHandler) one(w http.ResponseWriter, r *http.Request) {
 	ex := exchangeFrom(r.Context())
 	ex.provider = h.name
-	m, err := h.find(r.Context(), r.PathValue("model"))
+	id := r.PathValue("model")
+	if c, ok := CallerFrom(r.Context()); ok && !c.mayCall(h.name, id, id) { // what is not listed is not there
+		ex.fail(w, unknownModel(id))
+		return
+	}
+	m, err := h.find(r.Context(), id)
 	if err != nil {
 		ex.fail(w, cause(r.Context(), err))
 		return
 	}
-	writeJSON(w, http.StatusOK, h.encode(m))
+	writeJSON(w, http.StatusOK, encodeModel(m, h.name, bothShapes))
 }
 
+// find asks the provider for a model. What it does not tell, a card may.
 func (h *modelsHandler) find(ctx context.Context, id string) (Model, error) {
+	card, hasCard := modelIn(h.cards, id)
 	if d, ok := h.provider.(ModelDescriber); ok {
-		return d.Model(ctx, id)
+		m, err := d.Model(ctx, id)
+		switch {
+		case err == nil && hasCard:
+			return card.over(m), nil
+		case err != nil && hasCard && ctx.Err() == nil:
+			return card, nil
+		}
+		return m, err
 	}
-	models, err := h.provider.Models(ctx)
+	models, err := h.all(ctx)
 	if err != nil {
 		return Model{}, err
 	}
-	for _, m := range models {
-		if m.ID == id {
-			return m, nil
-		}
+	if m, ok := modelIn(models, id); ok {
+		return m, nil
 	}
-	return Model{}, &Error{
+	return Model{}, unknownModel(id)
+}
+
+func unknownModel(id string) *Error {
+	return &Error{
 		Status: http.StatusNotFound, Param: "model", Code: "model_not_found", Message: "model: " + printable(id),
 	}
 }
@@ -114,30 +147,4 @@ func modelPage(models []Model, r *http.Request) (page []Model, more bool, err er
 		}
 	}
 	return models, false, nil
-}
-
-func (h *modelsHandler) encode(m Model) json.RawMessage {
-	out := make(map[string]any, len(m.Extra)+7)
-	for k, v := range m.Extra {
-		out[k] = v
-	}
-	out["id"], out["type"], out["object"] = m.ID, "model", "model"
-	out["display_name"], out["owned_by"] = m.DisplayName, m.OwnedBy
-	if m.DisplayName == "" {
-		out["display_name"] = m.ID
-	}
-	if m.OwnedBy == "" {
-		out["owned_by"] = h.name
-	}
-	created := m.Created
-	if created.IsZero() {
-		created = time.Unix(0, 0)
-	}
-	out["created"], out["created_at"] = created.Unix(), created.UTC().Format(time.RFC3339)
-	b, err := json.Marshal(out)
-	if err != nil && m.Extra != nil { // it is not JSON
-		m.Extra = nil
-		return h.encode(m)
-	}
-	return b
 }

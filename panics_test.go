@@ -3,6 +3,7 @@ package ccproxy_test
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -161,9 +162,7 @@ func received(t *testing.T, resp *http.Response) *httptest.ResponseRecorder {
 		t.Errorf("the answer breaks off after %q: %v", body, err)
 	}
 	rec := httptest.NewRecorder()
-	for name, values := range resp.Header {
-		rec.Header()[name] = values
-	}
+	maps.Copy(rec.Header(), resp.Header)
 	rec.WriteHeader(resp.StatusCode)
 	_, _ = rec.Write(body)
 	return rec

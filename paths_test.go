@@ -69,7 +69,7 @@ func TestUnknownPaths(t *testing.T) {
 		typ  string
 	}{
 		{"/nothing", neutralDialect, "not_found_error"},
-		{"/v1/messages", anthropicDialect, "not_found_error"},
+		{"/v2/messages", anthropicDialect, "not_found_error"},
 		{"/claude/v1", neutralDialect, "not_found_error"},
 		{"/claude/v2/messages", anthropicDialect, "not_found_error"},
 		{"/claude/v1/messages/", anthropicDialect, "not_found_error"},

@@ -14,24 +14,39 @@ import (
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
-// pipeline answers one endpoint of one provider: it reads and checks the request, converts it if the provider
-// speaks another format, calls the provider, and relays the answer.
-type pipeline struct {
+// inlet is where calls come in: an operation, in a client's format.
+type inlet struct {
 	proxy    *Proxy
-	name     string // of the provider
-	provider Provider
-	spec     ProviderSpec
 	format   adapters.Format // of the client
-	upstream adapters.Format // of the provider; equal where it speaks the client's
 	op       Operation
 	endpoint string // the client's path below the provider
 }
 
+// pipeline answers one endpoint of one provider: it reads and checks the request, converts it if the provider
+// speaks another format, calls the provider, and relays the answer.
+type pipeline struct {
+	inlet
+	name      string // of the provider
+	provider  Provider
+	spec      ProviderSpec
+	upstream  adapters.Format // of the provider; equal where it speaks the client's
+	estimates bool            // tokens, which the provider does not count
+}
+
 // ServeHTTP implements http.Handler.
 func (p *pipeline) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	exchangeFrom(r.Context()).provider = p.name
+	p.serve(w, r, func(context.Context, *Call) (*pipeline, error) { return p, nil })
+}
+
+// chooser finds out whose call it is. It may take what tells so from the call's Model.
+type chooser func(context.Context, *Call) (*pipeline, error)
+
+// serve answers a call.
+func (in inlet) serve(w http.ResponseWriter, r *http.Request, choose chooser) {
 	ex := exchangeFrom(r.Context())
-	ex.format, ex.provider = p.format, p.name
-	body, err := p.proxy.readBody(w, r)
+	ex.format = in.format
+	body, err := in.proxy.readBody(w, r)
 	if err != nil {
 		ex.announce()
 		if !errors.Is(err, os.ErrDeadlineExceeded) { // net/http ends the context then, too, but the client is there
@@ -41,12 +56,17 @@ func (p *pipeline) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer body.Release()
-	call, err := p.receive(r, ex, body.B)
+	call, p, err := in.receive(r, ex, body.B, choose)
 	ex.call = call
 	ex.announce()
 	if err != nil {
 		ex.fail(w, err)
 		return
+	}
+	if call.buf != nil { // the client's own body is only read on behalf of this call
+		body.Claim()
+		body = call.buf
+		defer body.Release()
 	}
 	p.answer(lease.With(r.Context(), body), w, ex, call)
 }
@@ -66,6 +86,7 @@ func (p *pipeline) answer(ctx context.Context, w http.ResponseWriter, ex *exchan
 		t.from = p.upstream
 	}
 	t.named = newModelName(call)
+	defer func() { ex.lost = t.lost.List }()
 	if err := t.run(ctx); err != nil {
 		t.fail(cause(ctx, err))
 	}
@@ -101,30 +122,46 @@ func cause(ctx context.Context, err error) error {
 	return errClientGone
 }
 
-// receive makes a call of a request.
-func (p *pipeline) receive(r *http.Request, ex *exchange, body []byte) (*Call, error) {
+// receive makes a call of a request, and finds whose it is.
+func (in inlet) receive(r *http.Request, ex *exchange, body []byte, choose chooser) (*Call, *pipeline, error) {
 	ex.bodySize = int64(len(body))
-	var doc rawjson.Doc
-	if err := doc.Scan(body, rawjson.Options{MaxDepth: p.proxy.limits.JSONDepth, Known: p.proxy.known[:]}); err != nil {
-		return nil, jsonError(err)
+	doc := in.proxy.doc()
+	defer in.proxy.docs.Put(doc)
+	scan := rawjson.Options{MaxDepth: in.proxy.limits.JSONDepth, Known: in.proxy.known[:]}
+	if err := doc.Scan(body, scan); err != nil {
+		return nil, nil, jsonError(err)
 	}
 	call := &Call{
-		ID: ex.id, Provider: p.name, Operation: p.op, Format: p.upstream, ClientFormat: p.format,
-		Endpoint: p.endpoint, Body: body, Header: clientHeader(r.Header), Query: r.URL.RawQuery,
+		ID: ex.id, Operation: in.op, ClientFormat: in.format, Endpoint: in.endpoint, Body: body,
+		Header: clientHeader(r.Header), Query: r.URL.RawQuery, strict: in.proxy.settings.StrictConversion,
 	}
 	call.Caller, _ = CallerFrom(r.Context())
-	if err := peek(&doc, call); err != nil {
-		return call, err
+	if err := peek(doc, call); err != nil {
+		return call, nil, err
 	}
-	call.Session = session(&doc, r.Header)
-	if !call.Caller.mayUse(call.ClientModel) {
-		return call, &Error{
-			Status: http.StatusForbidden, Param: "model", Code: "model_not_allowed",
-			Message: "model: this caller may not use it",
-		}
+	call.Session = session(doc, r)
+	p, err := choose(r.Context(), call)
+	if err != nil {
+		return call, nil, err
 	}
-	p.mapModel(&doc, call)
-	return call, p.convertRequest(r.Context(), call)
+	ex.provider, call.Provider, call.Format = p.name, p.name, p.upstream
+	if !call.Caller.mayCall(p.name, call.Model, call.ClientModel) {
+		return call, nil, errModelNotAllowed()
+	}
+	p.mapModel(doc, call)
+	if p.estimates {
+		call.Format = p.format
+		return call, p, nil
+	}
+	err = p.convertRequest(r.Context(), doc, call)
+	return call, p, err
+}
+
+func errModelNotAllowed() *Error {
+	return &Error{
+		Status: http.StatusForbidden, Param: "model", Code: "model_not_allowed",
+		Message: "model: this caller may not use it",
+	}
 }
 
 // peek takes from the body what the proxy itself reads.
@@ -149,9 +186,14 @@ func peek(doc *rawjson.Doc, call *Call) error {
 }
 
 // session finds what the client says of the conversation that a request belongs to.
-func session(doc *rawjson.Doc, h http.Header) string {
-	for _, name := range [...]string{"X-Claude-Code-Session-Id", "Session-Id", "Thread-Id"} {
-		if v := h.Get(name); v != "" {
+func session(doc *rawjson.Doc, r *http.Request) string {
+	if v := r.PathValue("session_id"); v != "" {
+		return v
+	}
+	for _, name := range [...]string{
+		"X-Claude-Code-Session-Id", "Session-Id", "Thread-Id", "Session_id", "Conversation_id",
+	} {
+		if v := r.Header.Get(name); v != "" {
 			return v
 		}
 	}
@@ -181,6 +223,9 @@ func jsonError(err error) error {
 
 // do calls the provider, with the events around it.
 func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, error) {
+	if p.estimates {
+		return p.estimate(call)
+	}
 	if ex.proxy.hooks.Mutators() || ex.enabled(hooks.EventProviderRequestPrepared) ||
 		ex.enabled(hooks.EventProviderRequestSent) {
 		call.prepare = p.prepare
@@ -190,11 +235,13 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 			}
 		}
 	}
-	start := time.Now()
+	start, converted := time.Now(), len(call.lost)
 	ans, err := p.provider.Do(ctx, call)
-	if err == nil && (ans == nil || ans.Body == nil && ans.Events == nil) {
-		err = &Error{Message: "the provider answered nothing"}
+	p.logLosses(ctx, call, "request", call.lost[converted:])
+	if p.op == OpCountTokens && errors.Is(err, ErrUnsupported) {
+		return p.estimate(call)
 	}
+	err = answered(ans, err)
 	if err != nil {
 		ex.providerError(asError(err), time.Since(start))
 		return nil, err
@@ -209,6 +256,14 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 		})
 	}
 	return ans, nil
+}
+
+// answered is the error of a call, which a provider that answers nothing has failed at.
+func answered(ans *Answer, err error) error {
+	if err == nil && (ans == nil || ans.Body == nil && ans.Events == nil) {
+		return &Error{Message: "the provider answered nothing"}
+	}
+	return err
 }
 
 func (a *Answer) streams() bool { return a.Stream || a.Events != nil }
@@ -236,7 +291,7 @@ func (p *pipeline) prepare(ctx context.Context, req *hooks.PreparedRequest) erro
 		ex.emit(&hooks.ProviderRequestPrepared{
 			Method: req.Method, URL: req.URL, Endpoint: req.Endpoint, Model: req.Model, ClientModel: req.ClientModel,
 			Stream: req.Stream, Header: hooks.SnapshotHeader(req.Header),
-			BodyBytes: int64(len(body)), Body: string(body),
+			BodyBytes: int64(len(body)), Body: string(body), Losses: ex.losses(),
 		})
 	}
 	if ex.enabled(hooks.EventProviderRequestSent) {

@@ -162,6 +162,8 @@ func (m Manifest) clone() Manifest {
 	for i := range m.Providers {
 		m.Providers[i].Formats = cloneSlice(m.Providers[i].Formats)
 		m.Providers[i].ModelRules = cloneSlice(m.Providers[i].ModelRules)
+		m.Providers[i].Aliases = cloneSlice(m.Providers[i].Aliases)
+		m.Providers[i].Models = cloneModels(m.Providers[i].Models)
 	}
 	for i := range m.Routes {
 		m.Routes[i].Tags = cloneSlice(m.Routes[i].Tags)

@@ -2,14 +2,13 @@ package ccproxy
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/lease"
 )
 
 // Provider answers calls for models. It gets every client format, models, hooks and health of the proxy for it,
@@ -37,7 +36,7 @@ type Operation string
 // The operations of calls. Together with a format they determine the upstream's path.
 const (
 	OpGenerate    Operation = "generate"     // an answer of a model, in one of the three dialects
-	OpCountTokens Operation = "count_tokens" // the input tokens of a request, without an answer
+	OpCountTokens Operation = "count_tokens" // input tokens, without an answer; estimated where it is ErrUnsupported
 	OpEmbeddings  Operation = "embeddings"
 )
 
@@ -75,8 +74,10 @@ type Call struct {
 
 	prepare func(context.Context, *hooks.PreparedRequest) error
 	mapped  string             // the model that a rule put in the place of ClientModel; may be empty
+	buf     *lease.Buffer      // of Body, where the proxy has converted it
 	request *canonical.Request // what the client's body means, where it was converted; refers to its memory
-	lost    []canonical.Loss   // by that conversion
+	lost    []canonical.Loss   // by that conversion, and by the provider
+	strict  bool               // what is lost is an error
 }
 
 // Prepare lets the hooks that are mutators change an upstream request just before it is sent. Only providers
@@ -105,19 +106,11 @@ type Answer struct {
 	Stream bool
 	// Body is closed by the proxy. Reading it must end when the context of Do ends.
 	Body io.ReadCloser
-	// Events is a stream of events instead of a Body. It is pulled from one goroutine, at most once.
+	// Events is a stream of events instead of a Body. It is pulled from one goroutine, at most once. A client that
+	// asked for a whole answer gets one.
 	Events adapters.Stream
-}
-
-// Model describes a model of a provider.
-type Model struct {
-	ID string
-	// DisplayName defaults to ID.
-	DisplayName string
-	// Created is when the model was released; zero if unknown.
-	Created time.Time
-	// OwnedBy defaults to the provider's name.
-	OwnedBy string
-	// Extra are members of the model's JSON object that the fields above do not hold, as the upstream sent them.
-	Extra map[string]json.RawMessage
+	// Reshape is for upstreams that only stream, or never do: a Body in the client's own format is then brought into
+	// the shape that the client asked for, as always happens where formats differ. Without it such a Body is relayed
+	// byte for byte.
+	Reshape bool
 }

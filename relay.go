@@ -42,6 +42,11 @@ type relay struct {
 	lost      canonical.Losses // what the client's format has no place for
 	cut       error            // why the provider's side of a converted stream ended too early
 	erred     bool             // the client has been sent an error event
+	place     responsePlace    // of a stream of Responses
+	lazy      bool             // whoever converts the stream does so on the goroutine that relays it
+	gone      bool             // the client, while the stream was converted
+	copied    bool             // nobody keeps anything of the answer's buffer
+	replayed  bool             // the client's stream is one that the provider has not made
 }
 
 func (t *relay) run(ctx context.Context) error {
@@ -87,7 +92,7 @@ func (t *relay) fail(err error) {
 		return // the client has its terminal event
 	}
 	t.ex.providerError(e, time.Since(t.begun))
-	t.out.sendError(t.client, e.info(t.call.ID))
+	t.out.sendError(t.client, t.place.at(e.info(t.call.ID)))
 }
 
 // relayBody holds the answer back until it is whole, so that one that breaks off is an error and not half an
@@ -127,7 +132,7 @@ func (t *relay) relayBody(ctx context.Context) error {
 
 // release gives the answer's buffer back, unless an adapter has seen it.
 func (t *relay) release() {
-	if t.from == t.client {
+	if t.from == t.client || t.copied {
 		t.buf.Claim()
 	}
 	t.buf.Release()
@@ -149,6 +154,7 @@ func (t *relay) startsEvents() bool {
 func (t *relay) setBodyHeader() {
 	h := t.w.Header()
 	copyAnswerHeader(h, t.ans.Header)
+	nameRequest(h, t.client, t.call.ID)
 	noteLosses(h, t.call.lost, t.lost.List)
 	if t.from != t.client || !strings.HasPrefix(h.Get("Content-Type"), "application/json") {
 		h.Set("Content-Type", "application/json")
@@ -221,6 +227,7 @@ func (t *relay) relayError(ctx context.Context) error {
 	}
 	h := t.w.Header()
 	copyAnswerHeader(h, t.ans.Header)
+	nameRequest(h, t.client, t.call.ID)
 	noteLosses(h, t.call.lost, nil)
 	body = t.errorBody(ctx, body)
 	h.Set("Content-Type", "application/json")

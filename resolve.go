@@ -385,7 +385,8 @@ func (p *plan) checkRoutes() error {
 	}
 	var errs []error
 	claim := func(prefix, plugin string) {
-		if other, taken := owners[prefix]; taken {
+		// A plugin's own routes may stand beside the endpoints of its provider.
+		if other, taken := owners[prefix]; taken && other != plugin {
 			errs = append(errs, &PluginError{Plugin: plugin, Op: "routes", Err: fmt.Errorf(
 				"prefix %s is claimed by %s and %s: %w", prefix, other, plugin, ErrRouteConflict)})
 			return

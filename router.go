@@ -27,6 +27,7 @@ type mountedEndpoint struct {
 	auth    AuthPolicy
 	tags    []string
 	handler http.Handler
+	always  bool // also while the proxy drains, which does not wait for it
 }
 
 // The core's own middleware stands outside of every layer that plugins can name.
@@ -47,6 +48,7 @@ func guards(e middleware.Entry) bool {
 func (p *Proxy) newServing() *serving {
 	s := &serving{proxy: p}
 	endpoints := p.coreEndpoints()
+	var provided []mountedEndpoint
 	entries := append([]middleware.Entry{
 		{Name: "request_id", Layer: layerRequestID, Func: middleware.RequestID()},
 		{Name: "observe", Layer: layerObserve, Func: s.observe},
@@ -57,12 +59,13 @@ func (p *Proxy) newServing() *serving {
 		}
 		entries = append(entries, r.middleware...)
 		for _, mp := range r.providers {
-			endpoints = append(endpoints, p.providerEndpoints(r, mp)...)
+			provided = append(provided, p.providerEndpoints(r, mp)...)
 		}
 		for i, route := range r.manifest.Routes {
 			endpoints = append(endpoints, p.routeEndpoints(r, route, r.handlers[i])...)
 		}
 	}
+	endpoints = slices.Concat(endpoints, provided, p.sharedEndpoints(provided))
 	s.routes = newRoutes(endpoints)
 	p.summary = middleware.Summary(entries)
 	s.handler = middleware.Chain(entries...)(http.HandlerFunc(s.dispatch))
@@ -143,9 +146,14 @@ func (p *Proxy) providerEndpoints(r *record, mp mountedProvider) []mountedEndpoi
 	tags := []string{r.name}
 	var out []mountedEndpoint
 	add := func(e Endpoint, path string, h http.Handler) {
-		out = append(out, mountedEndpoint{
-			Endpoint: e, prefix: root, path: root + path, owner: r.name, tags: tags, handler: h,
-		})
+		m := mountedEndpoint{Endpoint: e, prefix: root, path: root + path, owner: r.name, tags: tags, handler: h}
+		out = append(out, m)
+		for _, alias := range mp.spec.Aliases {
+			if alias.Of == path {
+				m.path = root + alias.Path
+				out = append(out, m)
+			}
+		}
 	}
 	for _, f := range clientFormats() {
 		upstream, ok := p.speaks(mp.spec.Formats, f.format)
@@ -153,16 +161,17 @@ func (p *Proxy) providerEndpoints(r *record, mp mountedProvider) []mountedEndpoi
 			continue
 		}
 		for _, o := range f.operations {
-			if o.native && upstream != f.format {
+			foreign := o.native && upstream != f.format
+			if foreign && o.op != OpCountTokens {
 				continue
 			}
 			add(Endpoint{Method: http.MethodPost, Summary: o.summary, Format: f.format}, o.path, &pipeline{
-				proxy: p, name: mp.name, provider: mp.provider, spec: mp.spec,
-				format: f.format, upstream: upstream, op: o.op, endpoint: o.path,
+				inlet: inlet{proxy: p, format: f.format, op: o.op, endpoint: o.path},
+				name:  mp.name, provider: mp.provider, spec: mp.spec, upstream: upstream, estimates: foreign,
 			})
 		}
 	}
-	models := &modelsHandler{proxy: p, name: mp.name, provider: mp.provider}
+	models := &modelsHandler{name: mp.name, provider: mp.provider, cards: p.cards[mp.name], logger: r.logger}
 	add(Endpoint{Summary: "List the provider's models"}, "/v1/models", http.HandlerFunc(models.list))
 	add(Endpoint{Summary: "Describe a model"}, "/v1/models/{model}", http.HandlerFunc(models.one))
 	add(Endpoint{Summary: "Tell that the provider is there"}, "", http.HandlerFunc(p.serveRoot))

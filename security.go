@@ -32,7 +32,7 @@ type APIKey struct {
 	Name string
 	// Value is the key. Required; what is found in documentation is refused.
 	Value Secret
-	// Models are those that it may be used for, by the names that clients send. Nil means all.
+	// Models are those that it may be used for, by the names that clients send, see [Caller.Models]. Nil means all.
 	Models []string
 }
 

@@ -28,8 +28,13 @@ type Settings struct {
 	// ModelMappings holds rules by the names of providers, in place of the provider's own ([ProviderSpec]): an empty
 	// list has none. A provider that no registered plugin has is an error.
 	ModelMappings map[string][]ModelRule
+	// Models holds cards by the names of providers, in place of the provider's own ([ProviderSpec]). What a card says
+	// of a model counts more than what the provider lists; a model that only a card has is listed too; and where a
+	// provider cannot list, the cards are its list. A provider that no registered plugin has is an error.
+	Models map[string][]Model
 	// StrictConversion refuses a request of which the provider's format cannot express a field, with a 400 that
-	// names it. Otherwise the answer has the fields in its X-CCProxy-Loss header.
+	// names it. Otherwise the answer has the fields in its X-CCProxy-Loss header. It needs adapters that tell, so it
+	// cannot be had with Features.UntypedAdapters.
 	StrictConversion bool
 	// Features switches behaviour that is on its way in or out.
 	Features Features
@@ -42,6 +47,18 @@ type Features struct {
 	// ManualFormatAdapters ignores the FormatAdapters of manifests, for plugins that register theirs during
 	// Initialize. ("manifest_format_adapters = false" in configuration files.)
 	ManualFormatAdapters bool
+	// UntypedAdapters calls every format adapter in its untyped form, on maps, also those that convert typed values
+	// or JSON directly. It is for finding out whether a fault lies in the direct form: it is slower, does not keep
+	// the order of keys, and tells nothing of losses. ("use_typed_adapters = false" in configuration files.)
+	UntypedAdapters bool
+}
+
+// check finds features that exclude what else the settings ask for.
+func (f Features) check(s Settings) error {
+	if f.UntypedAdapters && s.StrictConversion {
+		return fmt.Errorf("strict_conversion: needs features.use_typed_adapters: %w", ErrConfig)
+	}
+	return nil
 }
 
 // Limits bounds what one request or plugin may take. Zero fields mean the defaults.
@@ -92,6 +109,7 @@ func (s Settings) clone() Settings {
 	s.DisabledPlugins = slices.Clone(s.DisabledPlugins)
 	s.Security = s.Security.clone()
 	s.ModelMappings = cloneMappings(s.ModelMappings)
+	s.Models = cloneCards(s.Models)
 	if s.Plugins != nil {
 		tables := make(map[string]map[string]any, len(s.Plugins))
 		for name, table := range s.Plugins {
@@ -109,6 +127,17 @@ func cloneMappings(mappings map[string][]ModelRule) map[string][]ModelRule {
 	c := make(map[string][]ModelRule, len(mappings))
 	for provider, rules := range mappings {
 		c[provider] = slices.Clone(rules)
+	}
+	return c
+}
+
+func cloneCards(cards map[string][]Model) map[string][]Model {
+	if cards == nil {
+		return nil
+	}
+	c := make(map[string][]Model, len(cards))
+	for provider, list := range cards {
+		c[provider] = cloneModels(list)
 	}
 	return c
 }

@@ -25,8 +25,22 @@ type ProviderSpec struct {
 	// ModelRules say which of the provider's models stands for a name that clients use; the first that matches
 	// counts. Settings.ModelMappings replaces them. May be empty.
 	ModelRules []ModelRule
+	// Models are cards: what they say of a model counts more than the provider's own list, and they are the list where
+	// the provider has none to give. Settings.Models replaces them. May be empty.
+	Models []Model
+	// Aliases are further paths of the provider's endpoints. May be empty.
+	Aliases []PathAlias
 	// New makes the provider, after Initialize. Required.
 	New func(*PluginContext) (Provider, error)
+}
+
+// PathAlias is a further path of one of the endpoints that every provider has.
+type PathAlias struct {
+	// Path is below the provider's name, such as "/responses" or "/{session_id}/v1/messages". The variable session_id
+	// is the session of calls that come in there.
+	Path string
+	// Of is the endpoint's own path, such as "/v1/messages". Where the provider has no such endpoint there is no alias.
+	Of string
 }
 
 // OAuthProviderSpec declares one OAuth provider of a plugin.

@@ -21,11 +21,7 @@ var errStreamCut = errors.New("stream ended without its terminal event")
 // relayStream relays a stream event by event on the handler's goroutine.
 func (t *relay) relayStream(ctx context.Context) error {
 	t.out = t.newStreamWriter()
-	if t.ex.enabled(hooks.EventProviderStreamStart) {
-		t.ex.emit(&hooks.ProviderStreamStart{
-			Endpoint: t.call.Endpoint, Model: t.call.Model, Header: hooks.SnapshotHeader(t.ans.Header),
-		})
-	}
+	t.startStream()
 	var err error
 	if t.ans.Events == nil && t.from == t.client {
 		err = t.relayRaw(ctx)
@@ -50,6 +46,15 @@ func (t *relay) newStreamWriter() streamWriter {
 	}
 }
 
+// startStream tells hooks that the provider streams; endStream tells them how that ended.
+func (t *relay) startStream() {
+	if t.ex.enabled(hooks.EventProviderStreamStart) {
+		t.ex.emit(&hooks.ProviderStreamStart{
+			Endpoint: t.call.Endpoint, Model: t.call.Model, Header: hooks.SnapshotHeader(t.ans.Header),
+		})
+	}
+}
+
 func (t *relay) endStream(err error) {
 	if !t.ex.enabled(hooks.EventProviderStreamEnd) {
 		return
@@ -69,6 +74,9 @@ func (t *relay) relayRaw(ctx context.Context) error {
 	in := sse.NewReader(t.ans.Body, t.proxy.limits.EventBytes)
 	for {
 		ev, err := in.Next()
+		if data := bareError(in, ev, err); data != nil {
+			return t.tail(data)
+		}
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return t.out.flush()
 		}
@@ -105,7 +113,7 @@ func (t *relay) broken(ctx context.Context, err error) error {
 func (t *relay) relayEvents(ctx context.Context) error {
 	events := t.ans.Events
 	if events == nil {
-		events = eventsOf(sse.NewReader(t.ans.Body, t.proxy.limits.EventBytes))
+		events = t.eventsOf(sse.NewReader(t.ans.Body, t.proxy.limits.EventBytes))
 	}
 	if t.from != t.client {
 		var err error
@@ -116,6 +124,9 @@ func (t *relay) relayEvents(ctx context.Context) error {
 	}
 	var buf []byte
 	for ev, err := range events {
+		if t.gone {
+			return errClientGone
+		}
 		if err != nil {
 			return t.broken(ctx, err)
 		}
@@ -126,9 +137,15 @@ func (t *relay) relayEvents(ctx context.Context) error {
 		if err := t.event(ev.Type, ev.Data, buf, true); err != nil {
 			return err
 		}
+		if t.lazy {
+			continue // the client is flushed before the provider is waited for
+		}
 		if err := t.out.flush(); err != nil {
 			return err
 		}
+	}
+	if err := t.out.flush(); err != nil {
+		return err
 	}
 	if t.erred && t.cut != nil {
 		return brokenStream(t.cut) // which the client knows
@@ -136,11 +153,20 @@ func (t *relay) relayEvents(ctx context.Context) error {
 	return nil
 }
 
-// eventsOf reads events one by one; their data is valid until the next.
-func eventsOf(in *sse.Reader) adapters.Stream {
+// eventsOf reads events one by one; their data is valid until the next. What was written to a client is flushed before
+// the provider has to be waited for.
+func (t *relay) eventsOf(in *sse.Reader) adapters.Stream {
 	return func(yield func(adapters.Event, error) bool) {
 		for {
+			if t.lazy && !in.Buffered() && t.out.flush() != nil {
+				t.gone = true
+				return
+			}
 			ev, err := in.Next()
+			if data := bareError(in, ev, err); data != nil {
+				yield(adapters.Event{Data: data}, nil)
+				return
+			}
 			if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 				return
 			}
@@ -191,15 +217,24 @@ func (t *relay) pass(typ string, data, raw []byte, hasData bool) error {
 			raw = sse.AppendEvent(nil, typ, restored)
 		}
 	}
+	if hasData && t.client == adapters.OpenAIResponses {
+		t.place.note(data)
+	}
+	if !t.replayed {
+		if t.tap && hasData && t.from == t.client {
+			t.ex.usage = usageOfEvent(t.client, typ, data, t.ex.usage)
+		}
+		t.noteChunk(typ, raw)
+	}
+	return t.out.write(raw)
+}
+
+func (t *relay) noteChunk(typ string, raw []byte) {
 	t.chunks++
 	t.bytes += int64(len(raw))
-	if t.tap && hasData && t.from == t.client {
-		t.ex.usage = usageOfEvent(t.client, typ, data, t.ex.usage)
-	}
 	if t.ex.enabled(hooks.EventProviderStreamChunk) {
 		t.ex.emit(&hooks.ProviderStreamChunk{Number: t.chunks, EventType: typ, Chunk: string(raw)})
 	}
-	return t.out.write(raw)
 }
 
 // noteError records that the upstream itself ended the stream with an error, which the client is sent as it came.
@@ -218,6 +253,7 @@ func (t *relay) noteError(data []byte) {
 func (t *relay) commit() {
 	h := t.w.Header()
 	copyAnswerHeader(h, t.ans.Header)
+	nameRequest(h, t.client, t.call.ID)
 	noteLosses(h, t.call.lost, nil)
 	setStreamHeaders(h)
 	if ct := t.ans.Header.Get("Content-Type"); t.from == t.client && strings.HasPrefix(ct, "text/event-stream") {

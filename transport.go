@@ -37,6 +37,12 @@ func (p *Proxy) Transport(opts ...TransportOption) http.RoundTripper {
 	return t
 }
 
+// Transport is [Proxy.Transport] for a plugin that brings requests of its clients in over something else than plain
+// HTTP. A request's context should be that of the client's own request, which says who calls.
+func (pc *PluginContext) Transport(opts ...TransportOption) http.RoundTripper {
+	return pc.proxy.Transport(opts...)
+}
+
 // inProcessKey marks the contexts of requests whose deadline is that of the client itself.
 type inProcessKey struct{}
 

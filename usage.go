@@ -2,6 +2,7 @@ package ccproxy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 
@@ -141,7 +142,25 @@ func firstError(f adapters.Format, data []byte) *Error {
 	}
 	typ, _ := jsonString(data, "error", "type")
 	code, _ := jsonString(data, "error", "code")
-	return &Error{Status: statusOfType(typ), Type: typ, Code: code, Message: msg}
+	return &Error{Status: cmp.Or(statusOfCode(code), statusOfType(typ)), Type: typ, Code: code, Message: msg}
+}
+
+// statusOfCode is the status that goes with a code of OpenAI's, which says more than the type; 0 for others.
+func statusOfCode(code string) int {
+	switch code {
+	case "invalid_api_key":
+		return http.StatusUnauthorized
+	case "model_not_found":
+		return http.StatusNotFound
+	case "context_length_exceeded":
+		return http.StatusBadRequest
+	case "rate_limit_exceeded", "insufficient_quota":
+		return http.StatusTooManyRequests
+	case "server_is_overloaded", "slow_down":
+		return http.StatusServiceUnavailable
+	default:
+		return 0
+	}
 }
 
 func statusOfType(typ string) int {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
 // codecPair converts what one codec decodes into what another encodes.
@@ -43,6 +44,35 @@ func (p *codecPair) ConvertRequestLossy(
 	return out, req, losses.List, nil
 }
 
+// AppendRequestLossy is ConvertRequestLossy that appends to dst, which is empty, and keeps nothing of it. doc is a scan
+// of body, or nil.
+func (p *codecPair) AppendRequestLossy(
+	ctx context.Context, dst, body []byte, doc *rawjson.Doc,
+) (out []byte, req *canonical.Request, lost []canonical.Loss, err error) {
+	enc, ok := p.to.Requests().(interface {
+		AppendRequest(dst []byte, req *canonical.Request, lost *canonical.Losses) ([]byte, error)
+	})
+	if !ok {
+		return p.ConvertRequestLossy(ctx, body)
+	}
+	dec, ok := p.from.Requests().(interface {
+		DecodeScanned(doc *rawjson.Doc) (*canonical.Request, error)
+	})
+	if ok && doc != nil {
+		req, err = dec.DecodeScanned(doc)
+	} else {
+		req, err = p.from.Requests().DecodeRequest(body)
+	}
+	if err != nil {
+		return nil, nil, nil, p.fail(KindRequest, err)
+	}
+	var losses canonical.Losses
+	if out, err = enc.AppendRequest(dst, req, &losses); err != nil {
+		return nil, nil, nil, p.fail(KindRequest, err)
+	}
+	return out, req, losses.List, nil
+}
+
 // ConvertResponseFor implements Conversion.
 func (p *codecPair) ConvertResponseFor(
 	_ context.Context, body []byte, req *canonical.Request,
@@ -68,8 +98,8 @@ func (p *codecPair) ConvertErrorFor(status int, body []byte) ([]byte, canonical.
 	if status != 0 {
 		e.Status = status
 	}
-	if e.Type == "" {
-		e.Type = anthropicErrorType(e.Status)
+	if says := anthropicErrorType(e.Status); vague(e.Type) && e.Status != 0 && !vague(says) || e.Type == "" {
+		e.Type = says
 	}
 	if e.Message.Empty() {
 		msg := "the provider answered with an error"
@@ -79,6 +109,11 @@ func (p *codecPair) ConvertErrorFor(status int, body []byte) ([]byte, canonical.
 		e.Message = canonical.NewToken(msg)
 	}
 	return p.to.Responses().EncodeError(e), *e
+}
+
+// vague tells types that APIs use for everything of a class, where the status may say more.
+func vague(typ string) bool {
+	return typ == "" || typ == "invalid_request_error" || typ == "api_error"
 }
 
 // EncodeErrorFor implements Conversion.

@@ -20,6 +20,7 @@ func (p *codecPair) ConvertStreamFor(
 ) Stream {
 	return func(yield func(Event, error) bool) {
 		s := pairStream{pair: p, format: p.to.Format(), enc: p.to.EncodeStream(req), yield: yield}
+		s.take, s.give = s.encode, s.send
 		s.run(in, p.from.DecodeStream())
 		if lost != nil {
 			lost.List = append(lost.List, s.enc.Losses()...)
@@ -33,6 +34,11 @@ type pairStream struct {
 	format Format // of the client
 	enc    StreamEncoder
 	yield  func(Event, error) bool
+
+	// Made once, as they would otherwise be for every event.
+	ev   canonical.Event
+	take func(canonical.Event) error
+	give func(Event) error
 
 	begun   bool // the client has an event
 	done    bool // the answer has ended, in one way or the other
@@ -49,15 +55,16 @@ func (s *pairStream) run(in Stream, dec StreamDecoder) {
 		if s.done {
 			continue // what follows means nothing, but only a stream that is read to its end spares its connection
 		}
-		s.convert(dec.Decode(ev, s.encode))
-		if s.stopped {
+		err := dec.Decode(ev, s.take)
+		s.convert(err)
+		if s.stopped || err != nil { // the rest of what is wrong is of no use, and no client should wait for its end
 			return
 		}
 	}
 	if s.done {
 		return
 	}
-	err := dec.End(s.encode)
+	err := dec.End(s.take)
 	if err == nil && !s.done {
 		err = ErrStreamCut
 	}
@@ -87,7 +94,8 @@ func (s *pairStream) encode(ev canonical.Event) error {
 	case ev.Kind == canonical.EventError || ev.Kind == canonical.EventStop:
 		s.done = true
 	}
-	err := s.enc.Encode(&ev, s.send)
+	s.ev = ev
+	err := s.enc.Encode(&s.ev, s.give)
 	s.ended = s.ended || s.done && err == nil // formats that Terminal does not know end here
 	return err
 }
@@ -124,7 +132,7 @@ func (s *pairStream) fail(err error) {
 	if told, ok := errors.AsType[*StreamError](err); ok {
 		info = told.Info()
 	}
-	if s.enc.Fail(info, s.send) != nil {
+	if s.enc.Fail(info, s.give) != nil {
 		s.stopped = true // it is the consumer that failed, or an encoder that can say nothing more
 	}
 	s.ended = true

@@ -83,6 +83,7 @@ func (c *collector) take(ev canonical.Event) error {
 		c.usage(ev.Usage)
 	case canonical.EventStop:
 		c.usage(ev.Usage)
+		c.extras(ev.Extra)
 		c.stops = append(c.stops, cloneStop(ev.Stop))
 		for _, s := range ev.More {
 			c.stops = append(c.stops, cloneStop(s))
@@ -93,6 +94,35 @@ func (c *collector) take(ev canonical.Event) error {
 	case canonical.EventPing:
 	}
 	return nil
+}
+
+// extras takes members that only the end of an answer tells. What they say goes before what its start said.
+func (c *collector) extras(fields []canonical.Field) {
+	for _, f := range cloneFields(fields) {
+		same := func(old canonical.Field) bool { return old.Name == f.Name }
+		if i := slices.IndexFunc(c.resp.Extra, same); i >= 0 {
+			c.resp.Extra[i] = f
+			continue
+		}
+		c.resp.Extra = append(c.resp.Extra, f)
+	}
+}
+
+// tier takes the tier that served from where streams tell it: among the members of the answer, or of its usage.
+func (c *collector) tier() {
+	take := func(fields []canonical.Field) []canonical.Field {
+		return slices.DeleteFunc(fields, func(f canonical.Field) bool {
+			told := f.Name == "service_tier" && len(f.Raw) > 0 && f.Raw[0] == '"'
+			if told {
+				c.resp.ServiceTier = canonical.Token(f.Raw)
+			}
+			return told
+		})
+	}
+	c.resp.Extra = take(c.resp.Extra)
+	if c.resp.Usage != nil {
+		c.resp.Usage.Extra = take(c.resp.Usage.Extra)
+	}
 }
 
 // usage takes the newest counts. What they do not tell stays as it was.
@@ -148,6 +178,7 @@ func appendContent(dst []byte, t canonical.Token) []byte {
 
 // response puts the blocks of each answer together.
 func (c *collector) response() *canonical.Response {
+	c.tier()
 	count := len(c.stops)
 	for _, b := range c.blocks {
 		count = max(count, b.choice+1)

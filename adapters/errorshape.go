@@ -23,6 +23,10 @@ type ErrorInfo struct {
 	Code, Param string
 	// RequestID is what to quote to an operator.
 	RequestID string
+	// ResponseID and Sequence place an error in a stream of OpenAI Responses that has begun: the id of its response,
+	// and the number of the event. Without an id one is made of RequestID.
+	ResponseID string
+	Sequence   int64
 }
 
 // EncodeError gives the JSON body of an error response in the format: Anthropic's, OpenAI's (for both of its
@@ -39,8 +43,7 @@ func EncodeError(f Format, e ErrorInfo) []byte {
 }
 
 // EncodeStreamError gives the event that ends a stream of the format with an error. For OpenAI Responses
-// that is response.failed around a minimal response object, because clients read the code there; its
-// sequence number is 0, so an encoder that counts its events should write the event itself.
+// that is response.failed around a minimal response object, because clients read the code there.
 func EncodeStreamError(f Format, e ErrorInfo) Event {
 	switch f {
 	case OpenAIResponses:
@@ -77,7 +80,7 @@ type (
 	}
 	failedEvent struct {
 		Type           string         `json:"type"`
-		SequenceNumber int            `json:"sequence_number"`
+		SequenceNumber int64          `json:"sequence_number"`
 		Response       failedResponse `json:"response"`
 	}
 	failedResponse struct {
@@ -103,15 +106,15 @@ func (e ErrorInfo) openAI(f Format) openAIDetail {
 		Message: e.Message,
 		Type:    cmp.Or(e.Type, errorType(f, e.Status)),
 		Param:   orNull(e.Param),
-		Code:    orNull(e.Code),
+		Code:    orNull(cmp.Or(e.Code, openAICode(e.Status))),
 	}
 }
 
 func (e ErrorInfo) failedEvent() failedEvent {
 	return failedEvent{
-		Type: eventFailed,
+		Type: eventFailed, SequenceNumber: e.Sequence,
 		Response: failedResponse{
-			ID:        "resp_" + cmp.Or(e.RequestID, "failed"),
+			ID:        cmp.Or(e.ResponseID, "resp_"+cmp.Or(e.RequestID, "failed")),
 			Object:    "response",
 			CreatedAt: time.Now().Unix(),
 			Status:    "failed",
@@ -193,11 +196,29 @@ func openAIErrorType(status int) string {
 	return "server_error"
 }
 
+// openAICode is the code that OpenAI sends with a status, where there is but one.
+func openAICode(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "invalid_api_key"
+	case http.StatusPaymentRequired:
+		return "insufficient_quota"
+	case http.StatusTooManyRequests:
+		return "rate_limit_exceeded"
+	case statusOverloaded:
+		return "server_is_overloaded"
+	default:
+		return ""
+	}
+}
+
 // responseCode is the code inside a failed response; the Responses API knows few.
 func responseCode(status int) string {
 	switch status {
 	case http.StatusTooManyRequests:
 		return "rate_limit_exceeded"
+	case statusOverloaded:
+		return "server_is_overloaded"
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return "invalid_prompt"
 	default:

@@ -115,7 +115,10 @@ func TestEncodeStreamError(t *testing.T) {
 			formatA, "error",
 			`{"type":"error","error":{"type":"overloaded_error","message":"busy"},"request_id":"1"}`,
 		},
-		{formatC, "", `{"error":{"message":"busy","type":"server_error","param":null,"code":null}}`},
+		{
+			formatC, "",
+			`{"error":{"message":"busy","type":"server_error","param":null,"code":"server_is_overloaded"}}`,
+		},
 		{"custom", "error", `{"error":{"type":"overloaded_error","message":"busy"}}`},
 	}
 	for _, tt := range tests {

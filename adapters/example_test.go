@@ -48,5 +48,5 @@ func ExampleEncodeError() {
 	fmt.Printf("%s\n", adapters.EncodeError(adapters.OpenAIChatCompletions, e))
 	// Output:
 	// {"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}
-	// {"error":{"message":"slow down","type":"rate_limit_error","param":null,"code":null}}
+	// {"error":{"message":"slow down","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}}
 }

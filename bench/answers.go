@@ -41,10 +41,10 @@ func answerEvents() [][]byte {
 	)
 }
 
-// wanted is the whole answer to a request.
-func wanted(stream bool) []byte {
+// wanted is the whole answer of an upstream that speaks a dialect.
+func wanted(letter string, stream bool) []byte {
 	if stream {
-		return bytes.Join(answerEvents(), nil)
+		return bytes.Join(streamedAs(letter, answerEvents()), nil)
 	}
-	return answerBody()
+	return answered(letter, answerBody())
 }

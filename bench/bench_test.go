@@ -31,8 +31,18 @@ func TestRun(t *testing.T) {
 			[]string{"bare", "3 hooks", "1 on chunks"},
 		},
 	}
+	for _, l := range cases() {
+		if !l.direction().converts() || !strings.HasSuffix(l.name, ":80KB") && !l.stream {
+			continue
+		}
+		l.requests, l.workers = 4, 2
+		tests = append(tests, struct {
+			load load
+			want []string
+		}{l, []string{"bare", "3 hooks"}})
+	}
 	if testing.Short() {
-		tests = tests[1:]
+		tests = tests[1:4]
 	}
 	for _, tt := range tests {
 		t.Run(tt.load.name, func(t *testing.T) {
@@ -85,13 +95,13 @@ func checkTable(t *testing.T, r result) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	l := load{body: streamBody(), stream: true, workers: 1}
-	whole := wanted(true)
+	whole := wanted(letterMessages, true)
 	tests := []struct {
 		name   string
 		answer http.HandlerFunc
 		want   string // in the error; "" for none
 	}{
-		{"whole", newUpstream(0).ServeHTTP, ""},
+		{"whole", newUpstream(letterMessages, 0).ServeHTTP, ""},
 		{"refused", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "status 502"},
 		{"other request", func(w http.ResponseWriter, _ *http.Request) { w.Write(whole) }, "the upstream saw the request"},
 		{"cut off", func(w http.ResponseWriter, _ *http.Request) {
@@ -140,6 +150,9 @@ func TestBodies(t *testing.T) {
 	if n := len(agentBody()); n < 78<<10 || n > 84<<10 {
 		t.Errorf("agentBody() has %d bytes, want about 80 KB", n)
 	}
+	if n := len(toolsBody()); n < 76<<10 || n > 86<<10 {
+		t.Errorf("toolsBody() has %d bytes, want about 80 KB", n)
+	}
 	if !bytes.Equal(agentBody(), agentBody()) {
 		t.Error("agentBody() differs from call to call")
 	}
@@ -148,7 +161,7 @@ func TestBodies(t *testing.T) {
 // TestAnswers reads the stream as a client does.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	in := sse.NewReader(bytes.NewReader(wanted(true)), 0)
+	in := sse.NewReader(bytes.NewReader(wanted(letterMessages, true)), 0)
 	events, last, text := 0, "", 0
 	for {
 		ev, err := in.Next()
@@ -173,14 +186,46 @@ func TestAnswers(t *testing.T) {
 	if mean := text / (streamEvents - 6); mean < 170 || mean > 182 {
 		t.Errorf("events of %d bytes, want about 176", mean)
 	}
-	if !json.Valid(wanted(false)) {
+	if !json.Valid(wanted(letterMessages, false)) {
 		t.Error("the answer is not JSON")
+	}
+}
+
+// TestCheckConverted holds what an answer in another dialect must be: what the upstream said, and always the same.
+func TestCheckConverted(t *testing.T) {
+	t.Parallel()
+	l := load{body: streamBody(), way: direction{"C", "A"}, workers: 1}
+	whole := answered("C", answerBody())
+	tests := []struct {
+		name    string
+		answers [][]byte
+		want    string
+	}{
+		{"the same but for the time", [][]byte{whole, bytes.Replace(whole, []byte("1700000000"), []byte("1800000000"), 1)}, ""},
+		{"less than was said", [][]byte{bytes.ReplaceAll(whole, []byte("an"), []byte("na"))}, "lacks"},
+		{"another one", [][]byte{whole, append([]byte(" "), whole...)}, "is not that of"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClient("", "", l)
+			var err error
+			for _, answer := range tt.answers {
+				err = errors.Join(err, c.checkConverted(answer))
+			}
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("error = %v, want %q", err, tt.want)
+			}
+		})
 	}
 }
 
 func TestVerdict(t *testing.T) {
 	t.Parallel()
 	slow := result{load: load{name: "x"}, targets: []*target{{name: "0 hooks", goal: 1.5, ratios: []float64{1.4, 1.6, 1.7}}}}
+	hungry := result{load: load{name: "x", stream: true, allocs: 4}, targets: []*target{{
+		name: "0 hooks", goal: 1.5, ratios: []float64{1}, rounds: []round{{allocs: 5 * streamEvents}},
+	}}}
 	wrong := result{load: load{name: "x"}, targets: []*target{{name: "bare", tally: tally{errors: 1, first: io.EOF}}}}
 	tests := []struct {
 		name   string
@@ -190,6 +235,7 @@ func TestVerdict(t *testing.T) {
 	}{
 		{name: "above the goal, only told", result: slow},
 		{name: "above the goal", result: slow, goals: true, want: true},
+		{name: "too many allocations", result: hungry, goals: true, want: true},
 		{name: "wrong answer", result: wrong, want: true},
 	}
 	for _, tt := range tests {

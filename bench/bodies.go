@@ -94,7 +94,13 @@ func streamBody() []byte {
 
 // agentBody is what a coding agent sends in the middle of its work: a system prompt, 30 tools with their schemas,
 // and 20 turns of tool calls and file contents; about 80 KB.
-func agentBody() []byte {
+func agentBody() []byte { return agent(30, 10, 2600) }
+
+// toolsBody is the same with more tools and more turns that say less: 40 tools, 20 rounds of a call and its result.
+func toolsBody() []byte { return agent(40, 20, 420) }
+
+// agent makes a conversation of rounds of calls, whose results have so many bytes of code.
+func agent(tools, rounds, code int) []byte {
 	p := newProse(3)
 	cached := map[string]string{"type": "ephemeral"}
 	req := request{
@@ -104,11 +110,11 @@ func agentBody() []byte {
 			{Type: "text", Text: p.text(9000), CacheControl: cached},
 		},
 	}
-	for i := range 30 {
+	for i := range tools {
 		req.Tools = append(req.Tools, p.tool(i))
 	}
 	req.Messages = append(req.Messages, turn{Role: "user", Content: []content{{Type: "text", Text: p.text(1200)}}})
-	for i := range 10 {
+	for i := range rounds {
 		id := fmt.Sprintf("toolu_%024d", i)
 		req.Messages = append(req.Messages,
 			turn{Role: "assistant", Content: []content{
@@ -117,7 +123,7 @@ func agentBody() []byte {
 					"path": "internal/" + p.word() + "/" + p.word() + ".go", "pattern": p.text(80),
 				}},
 			}},
-			turn{Role: "user", Content: []content{{Type: "tool_result", ToolUseID: id, Content: p.code(2600)}}},
+			turn{Role: "user", Content: []content{{Type: "tool_result", ToolUseID: id, Content: p.code(code)}}},
 		)
 	}
 	last := req.Messages[len(req.Messages)-1].Content

@@ -16,6 +16,16 @@ type load struct {
 	requests int           // in a round
 	workers  int           // connections, each with one request at a time
 	goal     float64       // for the ratio
+	allocs   float64       // goal for the allocations of a streamed event
+	way      direction     // of the conversion; the zero value is the Messages format on both sides
+}
+
+// direction is what the client and the upstream speak.
+func (l load) direction() direction {
+	if l.way == (direction{}) {
+		return native()
+	}
+	return l.way
 }
 
 // units is the number of things whose cost is told: events of streams, otherwise requests.
@@ -41,7 +51,7 @@ func (l load) scaled(by float64) load {
 }
 
 func cases() []load {
-	return []load{
+	list := []load{
 		{name: "1KB", body: plainBody(1 << 10), requests: 2500, workers: 8, goal: 1.5},
 		{name: "60KB", body: plainBody(60 << 10), requests: 1500, workers: 8, goal: 1.3},
 		{name: "80KB", body: agentBody(), requests: 1500, workers: 8, goal: 1.3},
@@ -50,6 +60,37 @@ func cases() []load {
 		{
 			name: "paced", body: streamBody(), stream: true, pause: time.Millisecond,
 			requests: 96, workers: 48, goal: 1.3,
+		},
+	}
+	goals := map[string][4]float64{"C-A": {2, 2.5, 3, 3}}
+	for _, way := range []direction{{"C", "A"}, {"A", "C"}, {"A", "R"}, {"C", "R"}, {"R", "A"}} {
+		name := way.client + "-" + way.upstream
+		list = append(list, conversions(name, way, goals[name])...)
+	}
+	return list
+}
+
+// conversions are the cases in which client and upstream speak different dialects. The goals are those of the ratios;
+// the bare proxy relays the client's bytes and gets the same answer.
+func conversions(name string, way direction, goals [4]float64) []load {
+	const events = 4 // allocations that an event of a stream may cost, where there are goals
+	allocs := 0.0
+	if goals[3] > 0 {
+		allocs = events
+	}
+	whole := func(size string, body []byte, requests int, goal float64) load {
+		return load{
+			name: name + ":" + size, way: way, body: asked(way.client, body),
+			requests: requests, workers: 8, goal: goal,
+		}
+	}
+	return []load{
+		whole("1KB", plainBody(1<<10), 2000, goals[0]),
+		whole("60KB", plainBody(60<<10), 1000, goals[1]),
+		whole("80KB", toolsBody(), 1000, goals[2]),
+		{
+			name: name + ":stream", way: way, body: asked(way.client, streamBody()), stream: true,
+			requests: 120, workers: 8, goal: goals[3], allocs: allocs,
 		},
 	}
 }
@@ -86,10 +127,13 @@ type variant struct {
 
 func variants(l load, o options) []variant {
 	var list []variant
-	for _, n := range o.hooks {
+	for i, n := range o.hooks {
+		if i > 0 && l.direction().converts() {
+			break // hooks cost what they cost anywhere
+		}
 		list = append(list, variant{name: fmt.Sprintf("%d hooks", n), hooks: n})
 	}
-	if l.stream {
+	if l.stream && !l.direction().converts() {
 		list = append(list, variant{name: "1 on chunks", chunks: true})
 	}
 	return list

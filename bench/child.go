@@ -36,6 +36,7 @@ type spec struct {
 	Hooks    int           `json:"hooks,omitempty"`
 	Chunks   bool          `json:"chunks,omitempty"`
 	Pause    time.Duration `json:"pause,omitempty"`
+	Dialect  string        `json:"dialect,omitempty"` // of the upstream
 }
 
 // command is what a process is asked on its standard input; the end of the input ends the process.
@@ -107,7 +108,7 @@ func serveChild(ctx context.Context, text string, in io.Reader, out io.Writer) e
 func (c *child) handler(ctx context.Context, s spec) (http.Handler, func(), error) {
 	switch s.Role {
 	case roleUpstream:
-		return newUpstream(s.Pause), func() {}, nil
+		return newUpstream(s.Dialect, s.Pause), func() {}, nil
 	case roleBare:
 		u, err := url.Parse(s.Upstream)
 		if err != nil {

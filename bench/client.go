@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,17 +26,30 @@ type client struct {
 	id      string // Request-Id that the upstream gives to an intact request
 	answer  []byte
 	conns   []*connection // one for each worker; nil where there is none
+
+	// A proxy that converts answers as it does: its first answer has to say what the upstream said, and all others
+	// have to be the same.
+	converted bool
+	stream    bool
+	mu        sync.Mutex
+	first     []byte // without its time; nil before it is there
 }
 
 func newClient(addr, path string, l load) *client {
 	return &client{
-		addr: addr, request: wireRequest(addr, path, l), id: requestID(l.body), answer: wanted(l.stream),
-		conns: make([]*connection, l.workers),
+		addr: addr, request: wireRequest(addr, path, l), id: requestID(l.body),
+		answer: wanted(l.direction().upstream, l.stream),
+		conns:  make([]*connection, l.workers), stream: l.stream,
 	}
 }
 
 // wireRequest is the request as an official SDK sends it.
 func wireRequest(addr, path string, l load) []byte {
+	own := []string{"X-Api-Key: client-key-0123456789", "Anthropic-Version: 2023-06-01"}
+	own = append(own, "Anthropic-Beta: interleaved-thinking-2025-05-14")
+	if l.direction().client != letterMessages {
+		own = []string{"Authorization: Bearer client-key-0123456789"}
+	}
 	head := []string{
 		"POST " + path + " HTTP/1.1",
 		"Host: " + addr,
@@ -42,9 +57,6 @@ func wireRequest(addr, path string, l load) []byte {
 		"Content-Type: application/json",
 		fmt.Sprintf("Content-Length: %d", len(l.body)),
 		"User-Agent: Anthropic/JS 0.70.0",
-		"X-Api-Key: client-key-0123456789",
-		"Anthropic-Version: 2023-06-01",
-		"Anthropic-Beta: interleaved-thinking-2025-05-14",
 		"X-Stainless-Arch: x64",
 		"X-Stainless-Lang: js",
 		"X-Stainless-Os: Linux",
@@ -54,6 +66,7 @@ func wireRequest(addr, path string, l load) []byte {
 		"X-Stainless-Runtime-Version: v24.0.0",
 		"X-Stainless-Timeout: 600",
 	}
+	head = append(head, own...)
 	return append([]byte(strings.Join(head, "\r\n")+"\r\n\r\n"), l.body...)
 }
 
@@ -144,6 +157,8 @@ func (c *client) check(resp *http.Response, body []byte) error {
 	switch {
 	case resp.StatusCode != http.StatusOK:
 		return fmt.Errorf("status %d: %.200s", resp.StatusCode, body)
+	case c.converted:
+		return c.checkConverted(body)
 	case resp.Header.Get("Request-Id") != c.id:
 		return fmt.Errorf("the upstream saw the request %q, not %q", resp.Header.Get("Request-Id"), c.id)
 	case len(body) < len(c.answer):
@@ -152,6 +167,41 @@ func (c *client) check(resp *http.Response, body []byte) error {
 		return fmt.Errorf("the answer of %d bytes is not the upstream's: %q", len(body), tail(body))
 	}
 	return nil
+}
+
+// longestDelta is more than an event with text says.
+const longestDelta = 256
+
+// checkConverted compares an answer with the first one, and that with what the upstream said.
+func (c *client) checkConverted(body []byte) error {
+	got := timeless(body)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.first == nil {
+		for text := range spokenIn(c.answer) {
+			again := c.stream && len(text) > longestDelta // some streams say all of it once more at their end
+			if !again && !bytes.Contains(got, text) {
+				return fmt.Errorf("the answer lacks %.80q: %q", text, tail(body))
+			}
+		}
+		c.first = got
+	}
+	if !bytes.Equal(got, c.first) {
+		return fmt.Errorf("the answer of %d bytes is not that of %d: %q", len(got), len(c.first), tail(body))
+	}
+	return nil
+}
+
+// spokenIn are the texts of an upstream's answer, as they stand in it.
+func spokenIn(answer []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		texts := regexp.MustCompile(`"(?:text|content|delta)":("(?:[^"\\]|\\.){8,}")`)
+		for _, found := range texts.FindAllSubmatch(answer, -1) {
+			if !yield(found[1]) {
+				return
+			}
+		}
+	}
 }
 
 // tail is the end of an answer, for errors.

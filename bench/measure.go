@@ -38,7 +38,7 @@ type result struct {
 
 // measure runs one case with fresh processes.
 func measure(ctx context.Context, l load, o options) (r result, err error) {
-	up, err := start(ctx, spec{Role: roleUpstream, Pause: l.pause})
+	up, err := start(ctx, spec{Role: roleUpstream, Pause: l.pause, Dialect: l.direction().upstream})
 	if err != nil {
 		return r, err
 	}
@@ -77,10 +77,13 @@ func (r *result) addTargets(ctx context.Context, o options, upstream string) err
 			return err
 		}
 		t.proc, t.client = proc, newClient(proc.addr, path, r.load)
+		t.client.converted = s.Role == roleProxied && r.load.direction().converts()
 		r.targets = append(r.targets, t)
 		return nil
 	}
-	if err := add(&target{name: "bare"}, spec{Role: roleBare}, "/v1/messages"); err != nil {
+	way := r.load.direction()
+	path := pathOf(way.client)
+	if err := add(&target{name: "bare"}, spec{Role: roleBare}, path); err != nil {
 		return err
 	}
 	for _, v := range variants(r.load, o) {
@@ -88,7 +91,8 @@ func (r *result) addTargets(ctx context.Context, o options, upstream string) err
 		if v.chunks {
 			t.goal = 0 // it hands every event to another goroutine, which is what was asked of it
 		}
-		if err := add(t, spec{Role: roleProxied, Hooks: v.hooks, Chunks: v.chunks}, "/claude/v1/messages"); err != nil {
+		s := spec{Role: roleProxied, Hooks: v.hooks, Chunks: v.chunks}
+		if err := add(t, s, "/"+providerOf(way.upstream)+path); err != nil {
 			return err
 		}
 	}

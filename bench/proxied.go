@@ -9,6 +9,7 @@ import (
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
+	"github.com/ccproxy-go/ccproxy/providers/openaicompat"
 )
 
 // eventOfStreams is the one of the observed events that other requests do not have.
@@ -52,17 +53,35 @@ func observers(s spec, count *hookCount) ccproxy.Factory {
 	return ccproxy.NewFactory(m, nil)
 }
 
+// providerOf is the provider whose upstream speaks a dialect.
+func providerOf(letter string) string {
+	switch letter {
+	case letterChat:
+		return "chat"
+	case letterResponses:
+		return "responses"
+	default:
+		return "claude"
+	}
+}
+
 // newProxied starts the proxy as an application with an API key has it.
 func newProxied(ctx context.Context, s spec, count *hookCount) (*ccproxy.Proxy, error) {
 	var reg ccproxy.Registry
-	if err := reg.Register(claudeapi.Factory(), observers(s, count)); err != nil {
+	if err := reg.Register(claudeapi.Factory(), openaicompat.Factory(), observers(s, count)); err != nil {
 		return nil, err
 	}
 	cfg := claudeapi.DefaultConfig()
 	cfg.APIKey = ccproxy.NewSecret("sk-bench-0123456789abcdef")
 	cfg.BaseURL = s.Upstream
-	proxy, err := reg.Build(ccproxy.Settings{},
-		ccproxy.WithPluginConfig(claudeapi.Name, *cfg), ccproxy.WithStrictStart())
+	compat := openaicompat.Config{Instances: make(map[string]openaicompat.Instance)}
+	for _, letter := range []string{letterChat, letterResponses} {
+		compat.Instances[providerOf(letter)] = openaicompat.Instance{
+			BaseURL: s.Upstream + "/v1", APIKey: cfg.APIKey, Formats: []string{string(codecOf(letter).Format())},
+		}
+	}
+	proxy, err := reg.Build(ccproxy.Settings{}, ccproxy.WithPluginConfig(claudeapi.Name, *cfg),
+		ccproxy.WithPluginConfig(openaicompat.Name, compat), ccproxy.WithStrictStart())
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,8 @@ import (
 // printTable prints a line for each target of each case.
 func printTable(out io.Writer, results []result) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "case\tproxy\tCPU\tper\tratio\tmiddle half\tgoal\tp50\tp99\tallocs/req\tKB/req\tpeak MB\terrors\t")
+	fmt.Fprintln(w, "case\tproxy\tCPU\tper\tratio\tmiddle half\tgoal\tp50\tp99\t"+
+		"allocs/req\tallocs/event\tgoal\tKB/req\tpeak MB\terrors\t")
 	for _, r := range results {
 		for _, t := range r.targets {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", r.load.name, t.name, t.columns(r.load))
@@ -45,11 +46,18 @@ func (t *target) columns(l load) string {
 	if t.goal > 0 {
 		goal = fmt.Sprintf("≤ %.1f", t.goal)
 	}
-	return fmt.Sprintf("%.2fµs\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%.1f\t%.1f\t%d\t",
+	perEvent, allocGoal := "", ""
+	if l.stream {
+		perEvent = fmt.Sprintf("%.1f", allocs/streamEvents)
+	}
+	if t.goal > 0 && l.allocs > 0 {
+		allocGoal = fmt.Sprintf("≤ %.0f", l.allocs)
+	}
+	return fmt.Sprintf("%.2fµs\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%s\t%s\t%.1f\t%.1f\t%d\t",
 		cpu, l.unit(), ratio, middle, goal,
 		quantile(t.tally.latencies, 0.5).Round(10*time.Microsecond),
 		quantile(t.tally.latencies, 0.99).Round(10*time.Microsecond),
-		allocs, kilobytes, float64(t.peak)/(1<<20), t.tally.errors)
+		allocs, perEvent, allocGoal, kilobytes, float64(t.peak)/(1<<20), t.tally.errors)
 }
 
 // verdict is an error if an answer was wrong or, where asked for, a ratio is above its goal.
@@ -64,6 +72,11 @@ func verdict(results []result, goals bool) error {
 			if ratio := quantile(t.ratios, 0.5); goals && t.goal > 0 && ratio > t.goal {
 				errs = append(errs, fmt.Errorf("%s, %s: the ratio %.2f is above the goal of %.1f",
 					r.load.name, t.name, ratio, t.goal))
+			}
+			allocs := median(t.rounds, func(r round) float64 { return r.allocs }) / streamEvents
+			if goals && t.goal > 0 && r.load.allocs > 0 && allocs > r.load.allocs {
+				errs = append(errs, fmt.Errorf("%s, %s: %.1f allocations per event are above the goal of %.0f",
+					r.load.name, t.name, allocs, r.load.allocs))
 			}
 		}
 	}

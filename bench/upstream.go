@@ -7,11 +7,12 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
-// upstream answers as Anthropic's API does, at once and always the same.
+// upstream answers as an API of one dialect does, at once and always the same.
 type upstream struct {
 	answer []byte
 	events [][]byte
@@ -19,8 +20,10 @@ type upstream struct {
 	bodies sync.Pool // of *bytes.Buffer
 }
 
-func newUpstream(pause time.Duration) *upstream {
-	return &upstream{answer: answerBody(), events: answerEvents(), pause: pause}
+func newUpstream(letter string, pause time.Duration) *upstream {
+	return &upstream{
+		answer: answered(letter, answerBody()), events: streamedAs(letter, answerEvents()), pause: pause,
+	}
 }
 
 // ServeHTTP implements http.Handler.
@@ -31,7 +34,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer u.bodies.Put(body)
 	body.Reset()
-	if _, err := io.Copy(body, r.Body); err != nil || r.URL.Path != "/v1/messages" {
+	if _, err := io.Copy(body, r.Body); err != nil || !strings.HasPrefix(r.URL.Path, "/v1/") {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}

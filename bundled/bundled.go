@@ -8,6 +8,7 @@ package bundled
 import (
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
+	"github.com/ccproxy-go/ccproxy/providers/codex"
 	"github.com/ccproxy-go/ccproxy/providers/echo"
 	"github.com/ccproxy-go/ccproxy/providers/openaicompat"
 	"github.com/ccproxy-go/ccproxy/system/accesslog"
@@ -18,6 +19,7 @@ func Factories() []ccproxy.Factory {
 	return []ccproxy.Factory{
 		accesslog.Factory(),
 		claudeapi.Factory(),
+		codex.Factory(),
 		echo.Factory(),
 		openaicompat.Factory(),
 	}

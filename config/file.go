@@ -29,6 +29,7 @@ type File struct {
 	Warnings []string
 
 	origins map[string]Origin
+	entries []Entry
 	content digest
 }
 
@@ -143,6 +144,7 @@ type document struct {
 
 	StrictConversion bool                           `toml:"strict_conversion"`
 	ModelMappings    map[string][]ccproxy.ModelRule `toml:"model_mappings"`
+	Models           map[string][]ccproxy.Model     `toml:"models"`
 
 	Features features       `toml:"features"`
 	Limits   ccproxy.Limits `toml:"limits"`
@@ -151,6 +153,7 @@ type document struct {
 // features is [ccproxy.Features] with the names and the senses that files use.
 type features struct {
 	ManifestFormatAdapters bool `toml:"manifest_format_adapters"`
+	UseTypedAdapters       bool `toml:"use_typed_adapters"`
 }
 
 func defaults() *document {
@@ -161,7 +164,7 @@ func defaults() *document {
 		},
 		Logging:       Logging{Format: "auto"},
 		EnablePlugins: true,
-		Features:      features{ManifestFormatAdapters: true},
+		Features:      features{ManifestFormatAdapters: true, UseTypedAdapters: true},
 	}
 }
 
@@ -172,10 +175,13 @@ func (d *document) settings() ccproxy.Settings {
 		EnabledPlugins:  slices.Clone(d.EnabledPlugins),
 		DisabledPlugins: slices.Clone(d.DisabledPlugins),
 
-		StrictConversion: d.StrictConversion, ModelMappings: d.ModelMappings,
+		StrictConversion: d.StrictConversion, ModelMappings: d.ModelMappings, Models: d.Models,
 
 		Security: d.Security.settings(),
-		Features: ccproxy.Features{ManualFormatAdapters: !d.Features.ManifestFormatAdapters},
-		Limits:   d.Limits,
+		Features: ccproxy.Features{
+			ManualFormatAdapters: !d.Features.ManifestFormatAdapters,
+			UntypedAdapters:      !d.Features.UseTypedAdapters,
+		},
+		Limits: d.Limits,
 	}
 }

@@ -78,9 +78,10 @@ func Load(reg *ccproxy.Registry, o Options) (*File, error) {
 	if err := l.mistakes.err(); err != nil {
 		return nil, err
 	}
+	origins := l.origins()
 	return &File{
 		Path: l.file.File, Server: l.document.Server, Logging: l.document.Logging,
-		Settings: s, Warnings: l.warnings, origins: l.origins(), content: content,
+		Settings: s, Warnings: l.warnings, origins: origins, entries: l.listEntries(origins), content: content,
 	}, nil
 }
 

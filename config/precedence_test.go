@@ -195,6 +195,11 @@ func coreKinds() []kind {
 			[4]any{true, false, true, false},
 		},
 		{
+			"feature of adapters", "features.use_typed_adapters", "false", "true", false,
+			func(f *config.File, _ *wide) any { return !f.Settings.Features.UntypedAdapters },
+			[4]any{true, false, true, false},
+		},
+		{
 			"limit", "limits.json_depth", "2", "3", 4,
 			func(f *config.File, _ *wide) any { return f.Settings.Limits.JSONDepth },
 			[4]any{0, 2, 3, 4},

@@ -1,6 +1,9 @@
 package hooks
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ProviderRequestPrepared is the payload of [EventProviderRequestPrepared]: what observers see of a request
 // that mutators have finished with, before credentials are added.
@@ -14,6 +17,9 @@ type ProviderRequestPrepared struct {
 	Header      Header
 	BodyBytes   int64
 	Body        string // a copy; built only when the event is enabled
+	// Losses are the paths of what the provider's format had no place for, if the request was converted. A very long
+	// list ends with "…".
+	Losses []string
 }
 
 // ProviderRequestSent is the payload of [EventProviderRequestSent].
@@ -72,8 +78,17 @@ type ProviderStreamEnd struct {
 }
 
 // Event returns [EventProviderRequestPrepared].
-func (*ProviderRequestPrepared) Event() Event     { return EventProviderRequestPrepared }
-func (p *ProviderRequestPrepared) clone() Payload { return copyOf(p) }
+func (*ProviderRequestPrepared) Event() Event { return EventProviderRequestPrepared }
+
+func (p *ProviderRequestPrepared) clone() Payload {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	c.Losses = slices.Clone(p.Losses)
+	return &c
+}
+
 func (p *ProviderRequestPrepared) weight() int {
 	if p == nil {
 		return 0

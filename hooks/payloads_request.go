@@ -1,6 +1,9 @@
 package hooks
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Request says which client request an event is about. Everything secret is left out or redacted.
 type Request struct {
@@ -34,6 +37,9 @@ type RequestCompleted struct {
 	TimeToFirstByte time.Duration
 	Usage           *Usage // nil if unknown
 	Streamed        bool
+	// Losses are the paths of what the other format had no place for, in a call that was converted: those of the
+	// request, and after "response." those of the answer. A very long list ends with "…".
+	Losses []string
 }
 
 // RequestFailed is the payload of [EventRequestFailed].
@@ -47,6 +53,7 @@ type RequestFailed struct {
 	ResponseBytes int64
 	Usage         *Usage // nil if unknown
 	Streamed      bool
+	Losses        []string // as in RequestCompleted
 }
 
 // Event returns [EventRequestStarted].
@@ -61,7 +68,7 @@ func (p *RequestCompleted) clone() Payload {
 		return nil
 	}
 	c := *p
-	c.Usage = p.Usage.clone()
+	c.Usage, c.Losses = p.Usage.clone(), slices.Clone(p.Losses)
 	return &c
 }
 
@@ -73,6 +80,6 @@ func (p *RequestFailed) clone() Payload {
 		return nil
 	}
 	c := *p
-	c.Usage = p.Usage.clone()
+	c.Usage, c.Losses = p.Usage.clone(), slices.Clone(p.Losses)
 	return &c
 }

@@ -220,7 +220,8 @@ func TestCORSExposes(t *testing.T) {
 	w := crossOrigin(t, middleware.CORSOptions{Origins: []string{"*"}, ExposeHeaders: []string{"X-Mine"}}, "GET", http.Header{})
 	got := strings.Split(w.Header().Get("Access-Control-Expose-Headers"), ", ")
 	for _, want := range []string{
-		"request-id", "x-request-id", "retry-after", "x-should-retry", "anthropic-ratelimit-requests-limit",
+		"request-id", "x-request-id", "retry-after", "x-should-retry", "x-ccproxy-loss", "x-ccproxy-estimated",
+		"anthropic-ratelimit-requests-limit",
 		"anthropic-ratelimit-output-tokens-reset", "anthropic-ratelimit-unified-5h-utilization", "x-ratelimit-remaining-tokens", "X-Mine",
 	} {
 		if !slices.Contains(got, want) {

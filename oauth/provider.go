@@ -35,6 +35,9 @@ type Callback struct {
 	State       string
 	Verifier    string
 	RedirectURI string
+	// Issuer is the parameter "iss" (RFC 9207) that came with the code, empty if none did. Providers that know
+	// their server's name refuse another one: the code was made by somebody else.
+	Issuer string
 }
 
 // Provider logs in at one authorization server. Its methods must be safe for concurrent use. They do not

@@ -99,8 +99,8 @@ func modelIn(list []ccproxy.Model, id string) (ccproxy.Model, bool) {
 }
 
 func (p *Provider) fetchModels(ctx context.Context) ([]ccproxy.Model, error) {
-	query := ""
-	if slices.Contains(p.upstream.Formats, adapters.AnthropicMessages) {
+	query := p.upstream.ModelsQuery
+	if query == "" && slices.Contains(p.upstream.Formats, adapters.AnthropicMessages) {
 		query = "limit=1000" // its pages are of 20; OpenAI's list has none
 	}
 	body, err := p.fetch(ctx, p.upstream.ModelsPath, query)
@@ -122,13 +122,9 @@ func (p *Provider) fetch(ctx context.Context, path, query string) (body []byte, 
 	if u.Path, err = url.PathUnescape(u.RawPath); err != nil {
 		return nil, err
 	}
-	req, secrets, err := p.newRequest(ctx, http.MethodGet, u, h, nil)
+	resp, secrets, err := p.attempt(ctx, http.MethodGet, u, h, nil)
 	if err != nil {
 		return nil, err
-	}
-	resp, err := p.client.Transport.RoundTrip(req)
-	if err != nil {
-		return nil, transportError(ctx, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, p.fetchError(resp, secrets)
@@ -165,13 +161,17 @@ func (p *Provider) fetchError(resp *http.Response, secrets []string) error {
 	return e
 }
 
-// decodeModels reads Anthropic's and OpenAI's lists, which differ in how they tell the time.
+// decodeModels reads the lists of Anthropic and OpenAI, which differ in how they tell the time, and of ChatGPT.
 func decodeModels(body []byte) ([]ccproxy.Model, error) {
 	var list struct {
-		Data []map[string]json.RawMessage `json:"data"`
+		Data   []map[string]json.RawMessage `json:"data"`
+		Models []map[string]json.RawMessage `json:"models"` // of ChatGPT
 	}
 	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, fmt.Errorf("decode models: %w", err)
+	}
+	if list.Data == nil {
+		list.Data = list.Models
 	}
 	if list.Data == nil {
 		return nil, errors.New("decode models: there is no list in it")
@@ -193,6 +193,9 @@ func modelOf(raw map[string]json.RawMessage) ccproxy.Model {
 		}
 	}
 	take("id", &m.ID)
+	if slug := raw["slug"]; m.ID == "" && slug != nil { // it stays: its clients look for it
+		_ = json.Unmarshal(slug, &m.ID) // a model without an id is left out
+	}
 	take("display_name", &m.DisplayName)
 	take("owned_by", &m.OwnedBy)
 	take("created_at", &m.Created)

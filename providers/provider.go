@@ -132,14 +132,9 @@ func (p *Provider) prepare(ctx context.Context, req *Request, path string) error
 }
 
 func (p *Provider) send(ctx context.Context, req *Request, path string) (*ccproxy.Answer, error) {
-	out, secrets, err := p.newRequest(ctx, http.MethodPost, p.url(path, req.Query), req.Header, req.Body)
+	resp, secrets, err := p.attempt(ctx, http.MethodPost, p.url(path, req.Query), req.Header, req.Body)
 	if err != nil {
 		return nil, err
-	}
-	// Client.Do would follow redirects, and repeat the URL with its query in errors.
-	resp, err := p.client.Transport.RoundTrip(out)
-	if err != nil {
-		return nil, transportError(ctx, err)
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
 		return p.failed(resp, secrets)

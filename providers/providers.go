@@ -32,7 +32,7 @@ type Upstream struct {
 	BaseURL string
 	// Formats are what the API speaks, the preferred one first. Required.
 	Formats []adapters.Format
-	// Credentials authorize requests. Nil means that the API needs none.
+	// Credentials authorize requests. Nil means that the API needs none. See [Refresher] for those that expire.
 	Credentials Credentials
 	// Header is sent with every request, in the place of what the client sent.
 	Header http.Header
@@ -51,6 +51,8 @@ type Upstream struct {
 	Models []ccproxy.Model
 	// ModelsPath is where the API lists its models; "" means "/v1/models" and "-" that it does not.
 	ModelsPath string
+	// ModelsQuery is the raw query of the request for the list. Defaults to what asks for all models at once.
+	ModelsQuery string
 	// ModelsTTL is how long a list of models is kept. Defaults to 5 minutes.
 	ModelsTTL time.Duration
 	// CLI is the name of a command-line program that belongs to the provider, shown in its health. May be empty.

@@ -52,9 +52,17 @@ func (e *streamEncoder) blockStart(ev *canonical.Event, yield eventFunc) error {
 		b.dropped = !e.own
 	}
 	if b.dropped {
-		e.lose(element("content", ev.Index), "dropped: "+b.part.Type+" has no equivalent")
+		e.lose(e.blockPath(ev), "dropped: "+b.part.Type+" has no equivalent")
 	}
 	return e.advance(yield)
+}
+
+// blockPath is where an event's block stands in the answer.
+func (e *streamEncoder) blockPath(ev *canonical.Event) string {
+	if ev.Part != nil && ev.Part.Path != "" {
+		return ev.Part.Path
+	}
+	return element("content", ev.Index)
 }
 
 // owned copies what outlives the event.
@@ -91,6 +99,9 @@ func (e *streamEncoder) delta(ev *canonical.Event, yield eventFunc) error {
 		return nil
 	}
 	b.fed = b.fed || !ev.Delta.Empty()
+	if p := ev.Part; p != nil && len(p.Logprobs) > len(`[]`) && !e.own {
+		e.lose(e.sourcePath("choices[0].logprobs", member(e.blockPath(ev), "logprobs")), "no equivalent")
+	}
 	b.signed = b.signed || !ev.Signature.Empty()
 	if b == e.blocks[0] && !b.custom() {
 		return e.writeDelta(b, ev, yield)
@@ -142,7 +153,7 @@ func (e *streamEncoder) otherDelta(ev *canonical.Event) []byte {
 		w.shut('}')
 		return w.b
 	case ev.Citation != nil:
-		e.lose(element("content", ev.Index)+".annotations", "no equivalent")
+		e.lose(e.sourcePath("choices[0].delta.annotations", member(e.blockPath(ev), "annotations")), "no equivalent")
 	}
 	return nil
 }

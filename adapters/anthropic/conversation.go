@@ -20,7 +20,7 @@ func (e *requestEncoder) conversation() conversation {
 	if e.own {
 		return ownConversation(e.req.Messages)
 	}
-	var c conversation
+	c := conversation{messages: make([]canonical.Message, 0, len(e.req.Messages))}
 	turns := e.req.Messages
 	for len(turns) > 0 {
 		m := &turns[0]
@@ -90,17 +90,17 @@ func (e *requestEncoder) lead(c *conversation, m *canonical.Message) {
 func (e *requestEncoder) assistant(c *conversation, turns []canonical.Message) {
 	out := canonical.Message{Role: canonical.RoleAssistant, Path: turns[0].Path}
 	out.Plain = len(turns) == 1 && turns[0].Plain
+	out.Parts = make([]canonical.Part, 0, countParts(turns))
 	var unsigned []*canonical.Part
 	for t := range turns {
 		e.messageLosses(&turns[t])
 		for i := range turns[t].Parts {
-			p := turns[t].Parts[i] // a copy, since sends may change it
-			switch {
-			case p.Kind == canonical.PartThinking && !genuine(&p):
-				unsigned = append(unsigned, &turns[t].Parts[i])
-			case e.sends(&p):
-				out.Parts = append(out.Parts, p)
+			p := &turns[t].Parts[i]
+			if p.Kind == canonical.PartThinking && !genuine(p) {
+				unsigned = append(unsigned, p)
+				continue
 			}
+			out.Parts = e.appendSent(out.Parts, p)
 		}
 	}
 	for _, p := range unsigned {
@@ -116,6 +116,24 @@ func (e *requestEncoder) assistant(c *conversation, turns []canonical.Message) {
 	}
 }
 
+// countParts is how many parts messages have.
+func countParts(turns []canonical.Message) int {
+	n := 0
+	for i := range turns {
+		n += len(turns[i].Parts)
+	}
+	return n
+}
+
+// appendSent appends a part as it can be sent, if it can.
+func (e *requestEncoder) appendSent(parts []canonical.Part, p *canonical.Part) []canonical.Part {
+	parts = append(parts, *p) // a copy, since sends may change it
+	if !e.sends(&parts[len(parts)-1]) {
+		parts = parts[:len(parts)-1]
+	}
+	return parts
+}
+
 // user adds what comes between two answers of the model. If there are results of tools in it, it must be one message
 // that starts with them.
 func (e *requestEncoder) user(c *conversation, turns []canonical.Message) {
@@ -126,15 +144,16 @@ func (e *requestEncoder) user(c *conversation, turns []canonical.Message) {
 		e.messageLosses(m)
 		out := canonical.Message{Path: m.Path, Plain: m.Plain}
 		for i := range m.Parts {
-			p := m.Parts[i] // a copy, since sends may change it
+			p := &m.Parts[i]
 			switch {
 			case p.Kind == canonical.PartToolResult:
-				results = append(results, e.usableResult(&p))
+				results = append(results, *p)
+				e.makeUsable(&results[len(results)-1])
 			case isSystem(m) && p.Kind == canonical.PartText && !blank(p.Text):
-				out.Parts = append(out.Parts, asReminder(&p))
+				out.Parts = append(out.Parts, asReminder(p))
 				e.lose(p.Path, "system text inside of the conversation: sent as the user's")
-			case e.sends(&p):
-				out.Parts = append(out.Parts, p)
+			default:
+				out.Parts = e.appendSent(out.Parts, p)
 			}
 		}
 		if len(out.Parts) > 0 {
@@ -155,7 +174,10 @@ func (e *requestEncoder) user(c *conversation, turns []canonical.Message) {
 // loss, but for empty text, in which nothing is lost.
 func (e *requestEncoder) sends(p *canonical.Part) bool {
 	switch p.Kind {
-	case canonical.PartText, canonical.PartRefusal:
+	case canonical.PartRefusal:
+		e.lose(p.Path, "a refusal, sent as text")
+		return !blank(p.Text)
+	case canonical.PartText:
 		return !blank(p.Text) // the API refuses white space alone
 	case canonical.PartImage, canonical.PartDocument:
 		out, ok := e.foreignMedia(p)
@@ -174,21 +196,19 @@ func (e *requestEncoder) sends(p *canonical.Part) bool {
 	}
 }
 
-// usableResult is a result without parts that cannot be sent.
-func (e *requestEncoder) usableResult(p *canonical.Part) canonical.Part {
-	out := *p
-	if p.Result == nil {
-		return out
+// makeUsable takes parts that cannot be sent out of a result, which is copied if there are any.
+func (e *requestEncoder) makeUsable(p *canonical.Part) {
+	said := func(p canonical.Part) bool { return p.Kind == canonical.PartText && !blank(p.Text) }
+	if p.Result == nil || len(p.Result.Parts) == 1 && said(p.Result.Parts[0]) {
+		return
 	}
 	result := *p.Result
-	out.Result, result.Parts = &result, nil
+	result.Parts = nil
 	for i := range p.Result.Parts {
-		if part := p.Result.Parts[i]; e.sends(&part) {
-			result.Parts = append(result.Parts, part)
-		}
+		result.Parts = e.appendSent(result.Parts, &p.Result.Parts[i])
 	}
 	result.Plain = result.Plain && len(result.Parts) == 1
-	return out
+	p.Result = &result
 }
 
 // asReminder marks text as the system's, which has no other place between turns.

@@ -88,14 +88,26 @@ func (d *streamDecoder) textDelta(
 
 // opaqueDelta passes a piece on that belongs to a block of an unknown type, or is of an unknown type itself.
 func (d *streamDecoder) opaqueDelta(i int, typ, raw []byte, yield yieldFunc) error {
-	if b := &d.blocks[i]; b.raw != nil && string(typ) == `"input_json_delta"` {
-		if input := find(raw, "partial_json"); len(input) > 0 && input[0] == '"' {
-			b.rawInput = joined(b.rawInput, input)
-		}
+	if b := &d.blocks[i]; b.raw != nil {
+		b.keep(string(typ) == `"input_json_delta"`, raw)
 	}
 	name, _ := rawjson.String(typ)
 	d.part = canonical.Part{Kind: canonical.PartOpaque, Type: name, Raw: raw}
 	return yield(canonical.Event{Kind: canonical.EventDelta, Index: i, Part: &d.part})
+}
+
+// keep adds the texts of a delta to those of its opaque block.
+func (b *block) keep(input bool, delta []byte) {
+	for k, v := range rawjson.Members(delta) {
+		switch {
+		case string(k) == `"type"` || len(v) == 0 || v[0] != '"':
+		case input && string(k) == `"partial_json"`:
+			b.rawInput = joined(b.rawInput, v)
+		case !input:
+			name, _ := rawjson.String(k)
+			b.addText(name, v)
+		}
+	}
 }
 
 func mismatch(typ []byte) error {

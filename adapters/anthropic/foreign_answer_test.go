@@ -31,7 +31,7 @@ func TestForeignResponse(t *testing.T) {
 				},
 				Extra: []canonical.Field{{Name: "system_fingerprint", Raw: canonical.Raw(`"f"`)}},
 			},
-			`"id":"chatcmpl-1","model":"gpt","content":[{"type":"text","text":"a"}],"stop_reason":"max_tokens",
+			`"id":"msg_chatcmpl-1","model":"gpt","content":[{"type":"text","text":"a"}],"stop_reason":"max_tokens",
 			"usage":{"input_tokens":30,"cache_creation_input_tokens":10,"cache_read_input_tokens":60,"output_tokens":5,
 			"output_tokens_details":{"thinking_tokens":2},"service_tier":"standard"}`,
 			[]string{
@@ -41,15 +41,20 @@ func TestForeignResponse(t *testing.T) {
 		},
 		{"call of an upstream that says stop", canonical.Response{ID: tok("r"), Choices: []canonical.Choice{{
 			Parts: []canonical.Part{call("a", "f", "")}, Stop: canonical.Stop{Reason: canonical.StopEnd},
-		}}}, `"id":"r","model":"asked","content":[{"type":"tool_use","id":"a","name":"f","input":{}}],"stop_reason":"tool_use",` + usage, nil},
-		{"refusal", canonical.Response{ID: tok("r"), Choices: []canonical.Choice{{
-			Parts: []canonical.Part{{Kind: canonical.PartRefusal, Text: tok("no")}}, Stop: canonical.Stop{Reason: canonical.StopEnd},
-		}}}, `"id":"r","model":"asked","content":[{"type":"text","text":"no"}],"stop_reason":"refusal",` + usage, nil},
+		}}}, `"id":"msg_r","model":"asked","content":[{"type":"tool_use","id":"a","name":"f","input":{}}],"stop_reason":"tool_use",` + usage, nil},
+		{
+			"refusal",
+			canonical.Response{ID: tok("r"), Choices: []canonical.Choice{{
+				Parts: []canonical.Part{{Kind: canonical.PartRefusal, Text: tok("no"), Path: "p"}}, Stop: canonical.Stop{Reason: canonical.StopEnd},
+			}}},
+			`"id":"msg_r","model":"asked","content":[{"type":"text","text":"no"}],"stop_reason":"refusal",` + usage,
+			[]string{"p: a refusal, sent as text"},
+		},
 		{"reasoning", canonical.Response{ID: tok("r"), Choices: []canonical.Choice{{Parts: []canonical.Part{
 			{Kind: canonical.PartThinking, Summary: []canonical.Token{tok("a"), tok("b")}, ID: tok("rs_1"), Encrypted: tok("Enc")},
 			{Kind: canonical.PartThinking, ID: tok("rs_1"), Encrypted: tok("Enc")},
 			{Kind: canonical.PartThinking, Text: tok("open")},
-		}}}}, `"id":"r","model":"asked","content":[{"type":"thinking","thinking":"a\n\nb","signature":` + sealed + `},
+		}}}}, `"id":"msg_r","model":"asked","content":[{"type":"thinking","thinking":"a\n\nb","signature":` + sealed + `},
 			{"type":"redacted_thinking","data":` + sealed + `},{"type":"thinking","thinking":"open","signature":""}],
 			"stop_reason":"end_turn",` + usage, nil},
 	} {
@@ -124,7 +129,7 @@ func TestEnvelopesComeBack(t *testing.T) {
 	if _, err = Codec().Requests().EncodeRequest(req, &lost); err != nil {
 		t.Fatal(err)
 	}
-	if len(lost.List) != 2 {
+	if len(lost.List) != 3 { // the third is the id, which the vendor would refuse
 		t.Errorf("another vendor's thinking reached Anthropic: losses %v", lost.List)
 	}
 }

@@ -105,13 +105,13 @@ func foreignConversations() []foreignCase {
 			"arguments that are no object", chat(message(assistant, call("a", "f", `{"x":`))),
 			`"messages":[{"role":"assistant","content":[
 				{"type":"tool_use","id":"a","name":"f","input":{"arguments":"{\"x\":"}}]}]`,
-			[]string{"p.arguments: no JSON object: sent as text in one"},
+			[]string{"p.function.arguments: no JSON object: sent as text in one"},
 		},
 		{
 			"arguments that try to get out", chat(message(assistant, call("a", "f", `{}},{"x":{}`))),
 			`"messages":[{"role":"assistant","content":[
 				{"type":"tool_use","id":"a","name":"f","input":{"arguments":"{}},{\"x\":{}"}}]}]`,
-			[]string{"p.arguments: no JSON object: sent as text in one"},
+			[]string{"p.function.arguments: no JSON object: sent as text in one"},
 		},
 		{
 			"arguments with names that differ in case", chat(message(assistant, call("a", "f", `{"a":1,"A":2}`))),
@@ -145,14 +145,15 @@ func foreignConversations() []foreignCase {
 			{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBE"},"title":"a.pdf"},
 			{"type":"document","source":{"type":"text","media_type":"text/plain","data":"hä"}}]}]`,
 			[]string{
-				"p.detail: images have no detail", "p: dropped: neither PDF nor text", "p: dropped: another vendor's file",
+				"p.image_url.detail: images have no detail", "p: dropped: neither PDF nor text", "p: dropped: another vendor's file",
 				"p: dropped: the vendor hears no sound", "p: dropped: item_reference has no equivalent",
 			},
 		},
 		{
 			"ids", chat(message(assistant, call("functions.f:0", "f", "{}")), message(tool, result("functions.f:0", "1"))),
 			`"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"ID","name":"f","input":{}}]},
-			{"role":"user","content":[{"type":"tool_result","tool_use_id":"ID","content":"1"}]}]`, nil,
+			{"role":"user","content":[{"type":"tool_result","tool_use_id":"ID","content":"1"}]}]`,
+			[]string{"p.id: the id of the call is made to fit", "p.tool_call_id: the id of the call is made to fit"},
 		},
 		{
 			"thinking", chat(message(assistant,
@@ -172,9 +173,9 @@ func foreignConversations() []foreignCase {
 		{
 			"refusal and name", chat(canonical.Message{
 				Role: assistant, Name: tok("bob"), Path: "m",
-				Parts: []canonical.Part{{Kind: canonical.PartRefusal, Text: tok("no")}},
+				Parts: []canonical.Part{{Kind: canonical.PartRefusal, Text: tok("no"), Path: "m.refusal"}},
 			}), `"messages":[{"role":"assistant","content":[{"type":"text","text":"no"}]}]`,
-			[]string{"m.name: messages have no names"},
+			[]string{"m.name: messages have no names", "m.refusal: a refusal, sent as text"},
 		},
 	}
 }
@@ -203,7 +204,8 @@ func foreignSettings() []foreignCase {
 			"input_schema":{"type":"object","properties":{"input":{"type":"string","description":"The whole input of the tool, as plain text."}},
 			"required":["input"],"additionalProperties":false}}],"tool_choice":{"type":"tool","name":"a"}`,
 			[]string{
-				"tools[0].strict: not enforced", "tools[3].format: the grammar is described, not enforced",
+				"tools[0].function.strict: not enforced", "tools[3]: a free-form tool became one that takes an object with a text",
+				"tools[3].custom.format: the grammar is described, not enforced",
 				"tools[4]: dropped: the vendor has no tool web_search",
 			},
 		},
@@ -242,7 +244,10 @@ func foreignSettings() []foreignCase {
 		}), `"max_tokens":2000,` + hiJSON + `,"temperature":1`, []string{
 			"reasoning_effort: dropped: the limit of tokens leaves no room for thinking", "temperature: lowered to 1, the highest",
 		}},
-		{"no effort", with(chat(hi), effort("claude-sonnet-4-5", "none")), hiJSON, nil},
+		{
+			"no effort", with(chat(hi), effort("claude-sonnet-4-5", "none")),
+			hiJSON + `,"thinking":{"type":"disabled"}`, nil,
+		},
 		{
 			"effort on a current model", with(chat(hi), func(r *canonical.Request) {
 				effort("claude-opus-4-8", "minimal")(r)

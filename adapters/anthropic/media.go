@@ -112,7 +112,7 @@ func (e *encoder) media(p *canonical.Part) {
 		e.w.raw("media_type", m.MIME)
 		e.w.token("file_id", m.FileID)
 	}
-	e.extras(m.Extra, p.Path)
+	e.extras(m.Extra, e.mediaPath(p))
 	e.w.shut('}')
 	e.w.raw("title", m.Filename)
 	if e.own {
@@ -121,6 +121,18 @@ func (e *encoder) media(p *canonical.Part) {
 	e.w.raw("cache_control", p.CacheControl)
 	e.extras(p.Extra, p.Path)
 	e.w.shut('}')
+}
+
+// mediaPath is where the source has the members of a medium.
+func (e *encoder) mediaPath(p *canonical.Part) string {
+	switch {
+	case e.own:
+		return member(p.Path, "source")
+	case p.Kind == canonical.PartImage:
+		return member(p.Path, e.sourcePath("image_url", ""))
+	default:
+		return member(p.Path, e.sourcePath("file", ""))
+	}
 }
 
 // foreignMedia brings an image or document of another dialect into a shape that the API takes. It is false, and
@@ -133,7 +145,7 @@ func (e *encoder) foreignMedia(p *canonical.Part) (canonical.Part, bool) {
 	m, out := *p.Media, *p
 	out.Media = &m
 	if d := m.Detail; !d.Empty() && d.String() != "auto" {
-		e.lose(member(p.Path, "detail"), "images have no detail")
+		e.lose(member(e.mediaPath(p), "detail"), "images have no detail")
 	}
 	if p.Kind == canonical.PartImage {
 		m.Filename = nil

@@ -139,6 +139,9 @@ func unseal(p *canonical.Part) {
 		return
 	}
 	kind, fields, ok := envelope.Open(p.Signature)
+	if ok && kind == canonical.CarriedDetail {
+		return
+	}
 	p.Signature = nil
 	switch {
 	case ok && kind == canonical.CarriedReasoning && len(fields) == 2:

@@ -3,6 +3,7 @@ package anthropic
 import (
 	"crypto/rand"
 	"slices"
+	"strings"
 
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/adapters/internal/envelope"
@@ -18,10 +19,14 @@ type encoder struct {
 	lost *canonical.Losses
 	// own tells that what is written was decoded from this dialect: then it is written as it was.
 	own bool
+	// responses tells that what is written was decoded from Responses, and not from Chat Completions.
+	responses bool
 	// answer tells that it goes to a client, which gives opaque values back, and not to the vendor, who must know them.
 	answer bool
 	// once tells each loss one time: the same may show in every fragment of a stream.
 	once bool
+	// scratch is for one value at a time.
+	scratch []byte
 }
 
 // lose notes a loss.
@@ -44,9 +49,16 @@ func (e *encoder) extras(list []canonical.Field, path string) {
 // foreign notes members that only another dialect knows.
 func (e *encoder) foreign(list []canonical.Field, path string) {
 	for _, f := range list {
-		if !isNull(f.Raw) {
-			e.lose(member(path, f.Name), "no equivalent")
+		if isNull(f.Raw) {
+			continue
 		}
+		in, name := path, f.Name
+		if i := strings.LastIndex(path, ".content["); i >= 0 && e.responses && e.answer {
+			if inside, ok := strings.CutPrefix(name, "message."); ok { // of the item that the part is of
+				in, name = path[:i], inside
+			}
+		}
+		e.lose(member(in, name), "no equivalent")
 	}
 }
 
@@ -107,7 +119,14 @@ func (e *encoder) foreignText(p *canonical.Part) {
 		return
 	}
 	if len(p.Citations) > len(`[]`) {
-		e.lose(member(p.Path, "annotations"), "no equivalent")
+		path := p.Path
+		if e.answer { // Chat has them beside the text
+			path = strings.TrimSuffix(path, ".content")
+		}
+		e.lose(member(path, "annotations"), "no equivalent")
+	}
+	if e.answer && p.Kind == canonical.PartRefusal {
+		e.lose(p.Path, "a refusal, sent as text")
 	}
 	if len(p.Logprobs) > len(`[]`) && !isNull(p.Logprobs) {
 		e.lose(member(p.Path, "logprobs"), "no equivalent")
@@ -186,7 +205,7 @@ func (e *encoder) call(p *canonical.Part) {
 	}
 	e.w.open('{')
 	e.w.word("type", "tool_use")
-	e.w.token("id", e.toolID(p.Call.ID))
+	e.w.token("id", e.toolID(p.Call.ID, p.Path, e.idName("id")))
 	e.w.token("name", p.Call.Name)
 	e.w.key("input")
 	e.w.b = append(e.w.b, e.input(p)...)
@@ -196,18 +215,30 @@ func (e *encoder) call(p *canonical.Part) {
 	e.w.shut('}')
 }
 
-// toolID makes an id of a call fit. A client gets one that tells the original when it comes back.
-func (e *encoder) toolID(id canonical.Token) canonical.Token {
+// toolID makes an id of a call fit; it stood as name in path. A client gets one that tells the original when it comes
+// back.
+func (e *encoder) toolID(id canonical.Token, path, name string) canonical.Token {
 	switch {
-	case e.own && (e.answer || fits(id)):
+	case e.own && (e.answer || fits(id)), len(id) <= maxToolID+len(`""`) && fits(id):
 		return id
 	case e.answer && id.Empty():
 		return canonical.NewToken("toolu_" + rand.Text())
 	case e.answer && !fits(id):
 		return envelope.Seal(envelope.ToolID, id)
-	default:
-		return envelope.ClampID(id, maxToolID, envelope.IDChar)
 	}
+	fit := envelope.ClampID(id, maxToolID, envelope.IDChar)
+	if string(fit) != string(id) {
+		e.lose(member(path, name), "the id of the call is made to fit")
+	}
+	return fit
+}
+
+// idName is what the id of a call is called in the source.
+func (e *encoder) idName(chat string) string {
+	if e.responses {
+		return "call_id"
+	}
+	return chat
 }
 
 // fits tells whether an id consists of what ids may consist of.
@@ -224,9 +255,9 @@ func (e *encoder) input(p *canonical.Part) []byte {
 	case p.Call.Custom:
 		return wrapInput(canonical.CustomInput, args.String)
 	}
-	object, ok := argumentsObject(args.String)
+	object, ok := e.argumentsObject(args.String)
 	if !ok {
-		e.lose(member(p.Path, "arguments"), "no JSON object: sent as text in one")
+		e.lose(member(p.Path, e.sourcePath("function.arguments", "arguments")), "no JSON object: sent as text in one")
 		return wrapInput("arguments", args.String)
 	}
 	return object
@@ -241,23 +272,35 @@ func wrapInput(name string, text canonical.Token) []byte {
 	return w.b
 }
 
+// argumentsObject is the function of that name; what it gives is valid until the next call.
+func (e *encoder) argumentsObject(t canonical.Token) (object []byte, ok bool) {
+	e.scratch, object, ok = appendObject(e.scratch[:0], t)
+	return object, ok
+}
+
 // argumentsObject unescapes arguments that were written as a string. It is false if they are no JSON object.
 func argumentsObject(t canonical.Token) (object []byte, ok bool) {
+	_, object, ok = appendObject(nil, t)
+	return object, ok
+}
+
+// appendObject is argumentsObject in the memory of dst.
+func appendObject(dst []byte, t canonical.Token) (used, object []byte, ok bool) {
 	const key = `{"a":`
-	text := t.String()
-	wrapped := make([]byte, 0, len(key)+len(text)+1)
-	wrapped = append(append(append(wrapped, key...), text...), '}')
+	wrapped, _ := rawjson.AppendText(append(slices.Grow(dst, len(key)+len(t)+1), key...), t)
+	wrapped = append(wrapped, '}')
+	text := wrapped[len(key) : len(wrapped)-1]
 	var doc rawjson.Doc
 	// Wrapped, since Scan is strict about top-level keys, and here "a" beside "A" is the tool's business.
 	if err := doc.Scan(wrapped, rawjson.Options{}); err != nil {
-		return []byte("{}"), isBlank(text)
+		return wrapped, []byte("{}"), isBlank(text)
 	}
 	object, _ = doc.Raw("a")
-	return object, doc.Len() == 1 && isObject(object)
+	return wrapped, object, doc.Len() == 1 && isObject(object)
 }
 
 // isBlank tells that nothing but white space was said, as models do that call a tool without arguments.
-func isBlank(text string) bool {
+func isBlank(text []byte) bool {
 	for i := range len(text) {
 		switch text[i] {
 		case ' ', '\t', '\r', '\n':
@@ -276,7 +319,11 @@ func (e *encoder) result(p *canonical.Part) {
 	}
 	e.w.open('{')
 	e.w.word("type", "tool_result")
-	e.w.token("tool_use_id", e.toolID(result.CallID))
+	id := e.idName("tool_call_id")
+	if e.own {
+		id = "tool_use_id"
+	}
+	e.w.token("tool_use_id", e.toolID(result.CallID, p.Path, id))
 	switch {
 	case result.Plain && len(result.Parts) == 1:
 		e.w.token("content", result.Parts[0].Text)

@@ -6,11 +6,16 @@ import (
 )
 
 // DecodeRequest takes a request of the Messages API, one for counting tokens included. What it returns refers to body.
-func (codec) DecodeRequest(body []byte) (*canonical.Request, error) {
+func (c codec) DecodeRequest(body []byte) (*canonical.Request, error) {
 	var doc rawjson.Doc
 	if err := scan(&doc, body); err != nil {
 		return nil, err
 	}
+	return c.DecodeScanned(&doc)
+}
+
+// DecodeScanned is DecodeRequest for a body that was scanned before.
+func (codec) DecodeScanned(doc *rawjson.Doc) (*canonical.Request, error) {
 	req := &canonical.Request{Source: dialect}
 	if v, ok := doc.Raw("system"); ok && !isNull(v) {
 		m := canonical.Message{Role: canonical.RoleSystem, Top: true, Path: "system"}
@@ -27,7 +32,7 @@ func (codec) DecodeRequest(body []byte) (*canonical.Request, error) {
 	if err := decodeMessages(messages, req); err != nil {
 		return nil, err
 	}
-	for k, v := range rawjson.Members(body) {
+	for k, v := range doc.Members() {
 		if err := decodeMember(k, v, req); err != nil {
 			return nil, err
 		}

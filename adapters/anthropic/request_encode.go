@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
@@ -17,10 +18,16 @@ type requestEncoder struct {
 }
 
 // EncodeRequest writes a request of the Messages API. It does not fail: what cannot be said is lost.
-func (codec) EncodeRequest(req *canonical.Request, lost *canonical.Losses) ([]byte, error) {
+func (c codec) EncodeRequest(req *canonical.Request, lost *canonical.Losses) ([]byte, error) {
+	return c.AppendRequest(make([]byte, 0, estimate(req)), req, lost)
+}
+
+// AppendRequest is EncodeRequest into the memory of dst, which is empty.
+func (codec) AppendRequest(dst []byte, req *canonical.Request, lost *canonical.Losses) ([]byte, error) {
 	e := &requestEncoder{req: req}
 	e.lost, e.own = lost, req.Source == dialect
-	e.w.b = make([]byte, 0, estimate(req))
+	e.responses = req.Source == string(adapters.OpenAIResponses)
+	e.w.b = dst[:0]
 	for i := range req.Tools {
 		if e.own || req.Tools[i].Type == "" && req.Tools[i].Raw == nil {
 			e.tools++
@@ -105,6 +112,10 @@ func (e *requestEncoder) system(c *conversation) {
 	case !c.hasSystem:
 	case len(c.system) == 1 && (c.plain || !e.own && c.system[0].CacheControl == nil):
 		e.w.token("system", c.system[0].Text)
+		if !e.own {
+			e.foreign(c.system[0].Extra, c.system[0].Path)
+			e.foreignText(&c.system[0])
+		}
 	default:
 		e.w.key("system")
 		e.parts(c.system)
@@ -180,7 +191,8 @@ func (e *requestEncoder) formatLosses(f *canonical.Format) {
 		return
 	}
 	if !f.Description.Empty() {
-		e.lose(member(e.formatPath(), "description"), "formats have no description")
+		path := e.sourcePath("response_format.json_schema", "text.format")
+		e.lose(member(path, "description"), "formats have no description")
 	}
 	// A name is only a label, and a schema is always enforced: neither is missed.
 }
@@ -234,8 +246,11 @@ func (e *requestEncoder) tier() {
 	case e.own:
 		e.w.raw("service_tier", tier)
 	case tier.Empty():
-	case string(tier) == `"auto"` || string(tier) == `"priority"`:
+	case string(tier) == `"auto"`:
 		e.w.word("service_tier", "auto")
+	case string(tier) == `"priority"`:
+		e.w.word("service_tier", "auto")
+		e.lose("service_tier", "told as auto, which uses what is there of it")
 	case string(tier) == `"default"`:
 		e.w.word("service_tier", "standard_only")
 	default:
@@ -315,8 +330,8 @@ func (e *requestEncoder) foreignMembers() {
 }
 
 // sourcePath is the name of something in the request's own dialect, Chat's or that of Responses.
-func (e *requestEncoder) sourcePath(chat, responses string) string {
-	if e.req.Source == "openai.responses" {
+func (e *encoder) sourcePath(chat, responses string) string {
+	if e.responses {
 		return responses
 	}
 	return chat

@@ -2,9 +2,11 @@ package anthropic
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
+	"github.com/ccproxy-go/ccproxy/adapters/internal/envelope"
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
@@ -27,7 +29,7 @@ func (codec) DecodeResponse(body []byte) (*canonical.Response, error) {
 	if choice.Parts, err = decodeParts(content, "content"); err != nil {
 		return nil, err
 	}
-	for k, v := range rawjson.Members(body) {
+	for k, v := range doc.Members() {
 		switch string(k) {
 		case `"type"`, `"role"`, `"content"`, `"stop_reason"`, `"stop_sequence"`:
 		case `"id"`:
@@ -79,12 +81,13 @@ func appendKnown(list []canonical.Field, key, v []byte) []canonical.Field {
 	return append(list, extra(key, v))
 }
 
-// EncodeResponse writes a message of the API. An answer that failed is none: the error wraps
-// [adapters.ErrInvalidOutput] and tells the failure's message. Of several answers the first is written.
+// EncodeResponse writes a message of the API. An answer that failed is none: the error is a
+// [*adapters.StreamError] with what the provider said, and wraps [adapters.ErrInvalidOutput]. Of several answers the first is written.
 func (codec) EncodeResponse(
 	resp *canonical.Response, req *canonical.Request, lost *canonical.Losses,
 ) ([]byte, error) {
 	e := &encoder{lost: lost, own: resp.Source == dialect, answer: true}
+	e.responses = resp.Source == string(adapters.OpenAIResponses)
 	var choice canonical.Choice
 	if len(resp.Choices) > 0 {
 		choice = resp.Choices[0]
@@ -93,11 +96,11 @@ func (codec) EncodeResponse(
 		e.lose(element("choices", i), "dropped: answers have one choice")
 	}
 	if choice.Stop.Reason == canonical.StopFailed {
-		return nil, fmt.Errorf("%w: the answer failed: %s", adapters.ErrInvalidOutput, failureText(choice.Stop.Error))
+		return nil, failed(choice.Stop.Error)
 	}
 	e.w.b = make([]byte, 0, 512+estimateParts(choice.Parts))
 	e.w.open('{')
-	e.w.raw("id", messageID(resp.ID))
+	e.w.raw("id", messageID(resp.ID, e.own))
 	e.w.word("type", "message")
 	e.w.word("role", "assistant")
 	model := resp.Model
@@ -115,6 +118,17 @@ func (codec) EncodeResponse(
 	e.responseExtras(resp, &choice)
 	e.w.shut('}')
 	return e.w.b, nil
+}
+
+// failed is the error for an answer that failed.
+func failed(e *canonical.Error) error {
+	told := &adapters.StreamError{
+		Err: fmt.Errorf("%w: the answer failed: %s", adapters.ErrInvalidOutput, failureText(e)),
+	}
+	if e != nil {
+		told.Failure = *e
+	}
+	return told
 }
 
 // responseExtras writes the members that only this dialect knows, or notes those that it has no place for.
@@ -158,10 +172,19 @@ func holds(parts []canonical.Part) (called, refused bool) {
 	return called, refused
 }
 
-// messageID is an answer's id. Clients keep it without looking at it, but count on one.
-func messageID(id canonical.Token) canonical.Token {
-	if id.Empty() {
+// prefixMessage is what ids of messages begin with.
+const prefixMessage = "msg_"
+
+// messageID is an answer's id: its own, or one made from that of another dialect. Clients keep it without looking at
+// it, but count on one.
+func messageID(id canonical.Token, own bool) canonical.Token {
+	switch {
+	case id.Empty():
 		return canonical.Token(`"msg_unknown"`)
+	case own || strings.HasPrefix(id.String(), prefixMessage):
+		return id
+	default:
+		fit := envelope.ClampID(id, maxToolID-len(prefixMessage), envelope.IDChar)
+		return canonical.NewToken(prefixMessage + fit.String())
 	}
-	return id
 }

@@ -42,6 +42,11 @@ func (e *encoder) stop(stop *canonical.Stop, called, refused bool) {
 		e.w.raw("stop_reason", []byte("null"))
 		e.w.raw("stop_sequence", []byte("null"))
 		return
+	case stop.Reason == canonical.StopUnknown && stop.Wire != "":
+		e.lose(e.sourcePath("choices[0].finish_reason", "incomplete_details.reason"), "told as another reason")
+		if stop.Incomplete {
+			reason = "max_tokens"
+		}
 	case reason == "end_turn" && called:
 		reason = "tool_use"
 	case reason == "end_turn" && refused:

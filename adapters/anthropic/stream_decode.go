@@ -30,11 +30,12 @@ type block struct {
 	wire      int64 // the stream's own index
 	kind      canonical.PartKind
 	open      bool
-	arguments bool            // a fragment of the arguments was yielded
-	input     canonical.Raw   // arguments that came with the start
-	raw       canonical.Raw   // the start of an opaque block
-	rawInput  canonical.Token // the fragments of its input
-	signature canonical.Token // so far
+	arguments bool              // a fragment of the arguments was yielded
+	input     canonical.Raw     // arguments that came with the start
+	raw       canonical.Raw     // the start of an opaque block
+	rawInput  canonical.Token   // the fragments of its input
+	rawTexts  []canonical.Field // its other members that came in fragments
+	signature canonical.Token   // so far
 }
 
 type yieldFunc = func(canonical.Event) error
@@ -263,19 +264,49 @@ func (d *streamDecoder) blockStop(i int, yield yieldFunc) error {
 	return yield(canonical.Event{Kind: canonical.EventBlockStop, Index: i, Part: &d.part})
 }
 
-// whole is an opaque block with the input that came in fragments, for who wants it in one piece; nil where there was
-// none, or none that is whole.
+// whole is an opaque block with what came in fragments, for who wants it in one piece; nil where there was nothing. An
+// input that is not whole is left out.
 func (b *block) whole() canonical.Raw {
-	if b.rawInput.Empty() {
+	raw := b.raw
+	set := func(name string, value []byte) {
+		var doc rawjson.Doc
+		if scan(&doc, raw) == nil {
+			raw = doc.Set(name, value)
+		}
+	}
+	if !b.rawInput.Empty() {
+		if object, ok := argumentsObject(b.rawInput); ok {
+			set("input", object)
+		}
+	}
+	for _, f := range b.rawTexts {
+		set(f.Name, f.Raw)
+	}
+	if len(b.rawTexts) == 0 && b.rawInput.Empty() {
 		return nil
 	}
-	object, ok := argumentsObject(b.rawInput)
-	var doc rawjson.Doc
-	if !ok || scan(&doc, b.raw) != nil {
-		return nil
-	}
-	return doc.Set("input", object)
+	return raw
 }
+
+// addText keeps a fragment of one of an opaque block's own texts, such as the content of a compaction.
+func (b *block) addText(name string, fragment canonical.Token) {
+	for i := range b.rawTexts {
+		if f := &b.rawTexts[i]; f.Name == name {
+			f.Raw = canonical.Raw(joined(canonical.Token(f.Raw), fragment))
+			return
+		}
+	}
+	var begun canonical.Token
+	if v := find(b.raw, name); len(v) > 0 && v[0] == '"' {
+		begun = bytes.Clone(v)
+	}
+	if begun = joined(begun, fragment); begun != nil {
+		b.rawTexts = append(b.rawTexts, canonical.Field{Name: name, Raw: canonical.Raw(begun)})
+	}
+}
+
+// besideDelta are members of the message that a message_delta has beside its delta.
+func besideDelta() [2]string { return [...]string{"context_management", "input_transformations"} }
 
 // messageDelta takes how the answer ends. That it ended is known only at message_stop.
 func (d *streamDecoder) messageDelta(yield yieldFunc) error {
@@ -288,8 +319,10 @@ func (d *streamDecoder) messageDelta(yield yieldFunc) error {
 		}
 	}
 	d.stop = decodeStop(find(delta, "stop_reason"), find(delta, "stop_sequence"))
-	if v, ok := d.doc.Raw("context_management"); ok {
-		d.keep([]byte(`"context_management"`), v)
+	for _, name := range besideDelta() {
+		if v, ok := d.doc.Raw(name); ok {
+			d.keep([]byte(`"`+name+`"`), v)
+		}
 	}
 	usage, ok := d.doc.Raw("usage")
 	if !ok || !isObject(usage) {

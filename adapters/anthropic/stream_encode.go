@@ -79,6 +79,14 @@ func (e *streamEncoder) ping(ev *canonical.Event, yield eventFunc) error {
 	if p := ev.Part; p != nil && e.own && p.Raw != nil {
 		return yield(adapters.Event{Type: p.Type, Data: p.Raw})
 	}
+	if p := ev.Part; p != nil {
+		path := p.Path
+		if path == "" {
+			path = p.Type
+		}
+		e.lose(path, "not in the streams of this dialect")
+		return nil
+	}
 	e.begin("ping")
 	return e.emit("ping", yield)
 }
@@ -99,14 +107,14 @@ func (e *streamEncoder) emit(typ string, yield eventFunc) error {
 func (e *streamEncoder) start(ev *canonical.Event, yield eventFunc) error {
 	e.started, e.answer, e.once = true, true, true
 	e.lost = &e.losses
-	e.own = ev.Source == dialect
+	e.own, e.responses = ev.Source == dialect, ev.Source == string(adapters.OpenAIResponses)
 	if ev.Kind != canonical.EventStart {
 		ev = &canonical.Event{}
 	}
 	e.begin("message_start")
 	e.w.key("message")
 	e.w.open('{')
-	e.w.raw("id", messageID(ev.ID))
+	e.w.raw("id", messageID(ev.ID, e.own))
 	e.w.word("type", "message")
 	e.w.word("role", "assistant")
 	model := ev.Model
@@ -161,14 +169,14 @@ func (e *streamEncoder) stopAll(ev *canonical.Event, yield eventFunc) error {
 	e.w.key("delta")
 	e.w.open('{')
 	e.stop(&ev.Stop, e.called, e.refused)
-	top := func(f canonical.Field) bool { return f.Name == "context_management" }
+	beside := besideDelta()
+	top := func(f canonical.Field) bool { return slices.Contains(beside[:], f.Name) }
+	inside := func(f canonical.Field) bool { return !top(f) }
 	e.extras(slices.DeleteFunc(slices.Clone(ev.Extra), top), "")
 	e.w.shut('}')
 	e.encoder.usage(&e.usage)
 	e.w.shut('}')
-	if i := slices.IndexFunc(ev.Extra, top); i >= 0 {
-		e.extras(ev.Extra[i:i+1], "")
-	}
+	e.extras(slices.DeleteFunc(slices.Clone(ev.Extra), inside), "")
 	if err := e.emit("message_delta", yield); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func short(t *testing.T, data []byte) string {
 func TestForeignStream(t *testing.T) {
 	t.Parallel()
 	const (
-		started = `message_start {"message":{"id":"c1","type":"message","role":"assistant","model":"asked","content":[],` +
+		started = `message_start {"message":{"id":"msg_c1","type":"message","role":"assistant","model":"asked","content":[],` +
 			`"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":0,"cache_creation_input_tokens":0,` +
 			`"cache_read_input_tokens":0,"output_tokens":0}}}`
 		stopped = "message_stop {}"

@@ -43,6 +43,9 @@ func (e *requestEncoder) planThinking(messages []canonical.Message) plan {
 	if p.mode == "" && !t.Effort.Empty() {
 		p = e.fromEffort(t)
 	}
+	if p.mode == "" && !t.Summary.Empty() {
+		e.lose("reasoning.summary", "dropped: nothing says how much to think")
+	}
 	if p.mode == "enabled" {
 		e.fitBudget(&p, messages)
 	}
@@ -70,8 +73,8 @@ func (e *requestEncoder) fromEffort(t *canonical.Thinking) plan {
 	}
 	budget := int64(mediumBudget)
 	switch effort {
-	case "none":
-		return plan{}
+	case "none": // in so many words, since what is left out is up to the model or the server
+		return plan{mode: "disabled"}
 	case "minimal":
 		budget = minBudget
 	case "low":
@@ -117,7 +120,7 @@ func (e *requestEncoder) forced() bool {
 	if c == nil || e.tools == 0 {
 		return false
 	}
-	if c.Raw != nil {
+	if c.Raw != nil && c.Mode != "tool" {
 		return allowedMode(c.Raw) == "any"
 	}
 	return c.Mode == "any" || c.Mode == "tool" && e.hasTool(c.Name)

@@ -96,7 +96,7 @@ func (e *encoder) tool(t *canonical.Tool) {
 		e.w.raw("input_schema", objectSchema(t.Schema))
 		if string(t.Strict) == "true" {
 			// The vendors' strict subsets of JSON schema differ: a schema that one takes may be refused by the other.
-			e.lose(member(t.Path, "strict"), "not enforced")
+			e.lose(member(t.Path, e.sourcePath("function.strict", "strict")), "not enforced")
 		}
 	}
 	e.w.raw("cache_control", t.CacheControl)
@@ -109,13 +109,14 @@ func (e *encoder) freeForm(t *canonical.Tool) {
 	const schema = `{"type":"object","properties":{"` + canonical.CustomInput + `":{"type":"string",` +
 		`"description":"The whole input of the tool, as plain text."}},` +
 		`"required":["` + canonical.CustomInput + `"],"additionalProperties":false}`
+	e.lose(t.Path, "a free-form tool became one that takes an object with a text")
 	description := t.Description
 	if definition, ok := rawjson.Find(t.Grammar, "definition"); ok && definition[0] == '"' {
 		syntax, _ := rawjson.Find(t.Grammar, "syntax")
 		name, _ := rawjson.String(syntax)
 		intro := canonical.NewToken("The input must match this grammar (" + name + "):")
 		description = canonical.Join("\n\n", description, intro, definition)
-		e.lose(member(t.Path, "format"), "the grammar is described, not enforced")
+		e.lose(member(t.Path, e.sourcePath("custom.format", "format")), "the grammar is described, not enforced")
 	}
 	e.w.raw("description", description)
 	e.w.raw("input_schema", []byte(schema))
@@ -190,7 +191,7 @@ func (e *requestEncoder) choice() {
 		return
 	}
 	serial := req.ParallelTools != nil && !*req.ParallelTools
-	if choice.Raw != nil {
+	if choice.Raw != nil && choice.Mode != "tool" { // a free-form tool is chosen as any other
 		choice.Mode = allowedMode(choice.Raw)
 		e.lose(choice.Path, "sent as "+choice.Mode)
 	}

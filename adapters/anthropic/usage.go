@@ -12,7 +12,7 @@ import (
 // tells them bit by bit, each time as a total.
 type counts struct {
 	input, output, read, write, thinking int64
-	hasInput, hasOutput                  bool
+	hasInput, hasOutput, hasThinking     bool
 	extra                                []canonical.Field
 }
 
@@ -38,13 +38,24 @@ func (c *counts) add(raw []byte, keep bool) {
 				c.write = n
 			}
 		default:
-			if string(k) == `"output_tokens_details"` {
-				details, _ := rawjson.Find(v, "thinking_tokens")
-				c.thinking, _ = rawjson.Int(details)
+			if string(k) != `"output_tokens_details"` || c.details(v) {
+				c.addExtra(extra(k, v), keep)
 			}
-			c.addExtra(extra(k, v), keep)
 		}
 	}
+}
+
+// details takes how the output came about. It is true where they say more than there is a place for.
+func (c *counts) details(v []byte) (more bool) {
+	for k, count := range rawjson.Members(v) {
+		n, ok := rawjson.Int(count)
+		if string(k) == `"thinking_tokens"` && ok {
+			c.thinking, c.hasThinking = n, true
+		} else {
+			more = true
+		}
+	}
+	return more
 }
 
 func (c *counts) addExtra(f canonical.Field, keep bool) {
@@ -71,6 +82,8 @@ func (c *counts) usage() canonical.Usage {
 		HasInput:   c.hasInput,
 		HasOutput:  c.hasOutput,
 		Extra:      c.extra,
+
+		HasReasoning: c.hasThinking,
 	}
 }
 
@@ -85,7 +98,8 @@ func (e *encoder) usage(u *canonical.Usage) {
 	e.w.integer("cache_creation_input_tokens", u.CacheWrite)
 	e.w.integer("cache_read_input_tokens", u.CacheRead)
 	e.w.integer("output_tokens", u.Output)
-	if !e.own && u.Reasoning > 0 {
+	details := func(f canonical.Field) bool { return e.own && f.Name == "output_tokens_details" }
+	if (u.Reasoning > 0 || u.HasReasoning) && !slices.ContainsFunc(u.Extra, details) {
 		e.w.key("output_tokens_details")
 		e.w.open('{')
 		e.w.integer("thinking_tokens", u.Reasoning)

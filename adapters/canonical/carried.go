@@ -10,6 +10,10 @@ const (
 	CarriedRedacted = "anthropic.redacted"
 	// CarriedReasoning has two fields: the ID of a reasoning item, which may be nil, and its Encrypted.
 	CarriedReasoning = "openai.reasoning"
+	// CarriedDetail has one field: an entry of reasoning_details, without its words, that an upstream of Chat
+	// Completions has made and wants back. Decoders leave it sealed, as the Signature of a PartThinking or
+	// PartRedacted: what is in it is for no other vendor.
+	CarriedDetail = "chat.detail"
 )
 
 // CustomInput is the one property of the schema that stands for the text of a free-form tool in dialects whose

@@ -18,6 +18,8 @@ type Request struct {
 	MaxTokens, Temperature, TopP, TopK, Seed, N    Raw
 	PresencePenalty, FrequencyPenalty, TopLogprobs Raw
 	Logprobs                                       Raw // true or false
+	// MaxTokensName is the member that MaxTokens came in, where that is not the usual one of its dialect.
+	MaxTokensName                                  string
 	Stop                                           []Token
 	User                                           Token // whom the request is for: user, metadata.user_id
 	Metadata                                       Raw   // OpenAI's map

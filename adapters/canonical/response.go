@@ -44,16 +44,18 @@ type Stop struct {
 	Reason   StopReason
 	Sequence Token  // of StopSequence
 	Wire     string // the source's own word
-	Error    *Error // of StopFailed
+	// Incomplete tells that the answer is not whole although the reason is not known.
+	Incomplete bool
+	Error      *Error // of StopFailed
 }
 
 // Usage counts tokens. Input includes what was read from and written to caches, as OpenAI counts; codecs of
 // dialects that count otherwise convert.
 type Usage struct {
 	Input, Output, CacheRead, CacheWrite, Reasoning int64
-	// Known tells which of Input and Output were said at all.
-	HasInput, HasOutput bool
-	Extra               []Field
+	// Known tells which of Input, Output and Reasoning were said at all.
+	HasInput, HasOutput, HasReasoning bool
+	Extra                             []Field
 }
 
 // Error is a failure that a provider reported.

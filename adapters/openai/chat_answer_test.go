@@ -73,10 +73,10 @@ func TestChatAnswerOfAnotherDialect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameJSON(t, `{"id":"msg_1","object":"chat.completion","created":5,"model":"claude","choices":[{"index":0,
+	sameJSON(t, `{"id":"chatcmpl-msg_1","object":"chat.completion","created":5,"model":"claude","choices":[{"index":0,
 		"message":{"role":"assistant","reasoning_content":"hm","reasoning_details":[
-			{"type":"reasoning.text","text":"hm","signature":"sig","format":"anthropic-claude-v1","index":0},
-			{"type":"reasoning.encrypted","data":"red","format":"anthropic-claude-v1","index":1}],
+			{"type":"reasoning.text","text":"hm","signature":"ccproxy1.EmFudGhyb3BpYy50aGlua2luZwpzaWcTJLr4","format":"anthropic-claude-v1","index":0},
+			{"type":"reasoning.encrypted","data":"ccproxy1.EmFudGhyb3BpYy5yZWRhY3RlZApyZWTRPw5X","format":"anthropic-claude-v1","index":1}],
 		"content":"ab","refusal":null,
 		"annotations":[{"type":"url_citation","url_citation":{"start_index":0,"end_index":1,"url":"u","title":"t"}}],
 		"tool_calls":[{"id":"toolu_1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},
@@ -121,7 +121,7 @@ func TestChatOldClientsGetFunctionCalls(t *testing.T) {
 	if err != nil || len(lost.List) != 1 {
 		t.Fatalf("EncodeResponse = %v, lost %v", err, lost.List)
 	}
-	sameJSON(t, `{"id":"i","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":
+	sameJSON(t, `{"id":"chatcmpl-i","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":
 		{"role":"assistant","content":null,"refusal":null,"function_call":{"name":"f","arguments":"{}"}},
 		"logprobs":null,"finish_reason":"function_call"}]}`, string(got))
 }
@@ -171,7 +171,7 @@ func TestChatStreamTellsUsageOnlyIfAsked(t *testing.T) {
 		{Kind: canonical.EventStart, ID: tok("i"), Model: tok("m"), Created: 3, Usage: &canonical.Usage{Input: 9, HasInput: true, CacheRead: 4}},
 		{Kind: canonical.EventStop, Stop: canonical.Stop{Reason: canonical.StopEnd}, Usage: &canonical.Usage{Output: 2, HasOutput: true}},
 	}
-	const head = `{"id":"i","object":"chat.completion.chunk","created":3,"model":"m","choices":[`
+	const head = `{"id":"chatcmpl-i","object":"chat.completion.chunk","created":3,"model":"m","choices":[`
 	want := []string{
 		head + `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}`,
 		head + `{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}`,

@@ -22,11 +22,14 @@ func (e *chatRequestEncoder) assistant(turn []canonical.Message) {
 		}
 		e.closedMessage(&turn[i])
 	}
+	if !e.own {
+		t.thinking = e.foreignReasoning(t.thinking)
+	}
 	if len(t.words)+len(t.calls)+len(t.refusals)+len(t.thinking) == 0 {
 		return // what there was is reported as lost
 	}
 	e.openMessage("assistant")
-	e.reasoning(t.thinking)
+	writeReasoning(&e.writer, t.thinking)
 	e.foreignContent(&t)
 	e.toolCalls(t.calls)
 	e.close('}')
@@ -43,8 +46,8 @@ func (e *chatRequestEncoder) sort(t *turnParts, p *canonical.Part, apart bool) {
 	case canonical.PartRedacted:
 		t.thinking = append(t.thinking, p)
 	case canonical.PartText:
-		if len(t.calls) > 0 {
-			e.lost.Add(p.Path, "text moved before the calls")
+		if len(t.calls)+len(t.refusals) > 0 {
+			e.lost.Add(p.Path, "text moved before the calls and refusals")
 		}
 		if len(t.texts) > 0 && (apart || p.Citations == nil) {
 			t.texts = append(t.texts, canonical.Token(`"\n\n"`))
@@ -56,6 +59,7 @@ func (e *chatRequestEncoder) sort(t *turnParts, p *canonical.Part, apart bool) {
 		t.calls = append(t.calls, p)
 	case canonical.PartRefusal:
 		t.refusals = append(t.refusals, p)
+		e.losePart(p)
 	default:
 		e.lost.Add(p.Path, "not in the assistant's messages of this dialect: "+kindName(p))
 	}
@@ -91,14 +95,24 @@ func (e *chatRequestEncoder) foreignContent(t *turnParts) {
 	}
 }
 
-// reasoning writes the thinking of a turn, with what its vendor needs to read it.
-func (e *chatRequestEncoder) reasoning(parts []*canonical.Part) {
-	if !e.own {
-		for _, p := range parts {
-			e.losePart(p)
+// foreignReasoning is the thinking of a turn as an upstream of this dialect may see it: words, and what it has made
+// itself. What another vendor has signed or encrypted is neither of use to it nor its business.
+func (e *chatRequestEncoder) foreignReasoning(parts []*canonical.Part) []*canonical.Part {
+	kept := make([]*canonical.Part, 0, len(parts))
+	for _, p := range parts {
+		e.losePart(p)
+		if sealedDetail(p) != nil {
+			kept = append(kept, p)
+			continue
+		}
+		if !p.Signature.Empty() || p.Encrypted != nil {
+			e.lost.Add(p.Path, "signed or encrypted by another vendor, whose words alone are told")
+		}
+		if words := thoughts(p); p.Kind == canonical.PartThinking && words != nil {
+			kept = append(kept, &canonical.Part{Kind: p.Kind, Text: words, Path: p.Path})
 		}
 	}
-	writeReasoning(&e.writer, parts)
+	return kept
 }
 
 // writeReasoning writes the words of thinking in one string, and the parts in a list if there is more to them.
@@ -199,7 +213,7 @@ func (e *chatRequestEncoder) ownAssistant(m *canonical.Message) {
 		}
 	}
 	e.openMessage("assistant")
-	e.reasoning(thinking)
+	writeReasoning(&e.writer, thinking)
 	e.assistantContent(m, content)
 	if refusal != nil {
 		e.member("refusal", refusal.Text)

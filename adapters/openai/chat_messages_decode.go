@@ -19,28 +19,34 @@ const (
 // had no ids: the result that follows belongs to it.
 type messageDecoder struct {
 	lastCall canonical.Token
+	answer   bool // the message is an upstream's answer
+	read     int  // how long the last message was
 }
 
 func decodeChatMessages(r *canonical.Request, value []byte) error {
 	var d messageDecoder
 	i := 0
-	for raw := range rawjson.Elements(value) {
-		m := canonical.Message{Path: at("messages", i)}
-		if err := d.message(&m, raw, i); err != nil {
+	for w := rawjson.WalkArray(value); w.Next(); w.Skip(d.read) {
+		raw := w.Tail()
+		if r.Messages == nil {
+			r.Messages = make([]canonical.Message, 0, expected(value))
+		}
+		r.Messages = append(r.Messages, canonical.Message{Path: at("messages", i)})
+		if err := d.message(&r.Messages[len(r.Messages)-1], raw, i); err != nil {
 			return err
 		}
-		r.Messages = append(r.Messages, m)
 		i++
 	}
 	return nil
 }
 
+// message takes the message at the start of raw.
 func (d *messageDecoder) message(m *canonical.Message, raw []byte, i int) error {
 	if !isObject(raw) {
 		return invalid(m.Path, "must be an object")
 	}
 	role := lenientString(find(raw, "role"))
-	switch role.String() {
+	switch string(nameOf(role)) {
 	case "system":
 		m.Role = canonical.RoleSystem
 	case "developer":
@@ -59,11 +65,13 @@ func (d *messageDecoder) message(m *canonical.Message, raw []byte, i int) error 
 	default:
 		return invalid(m.Path+".role", "must be system, developer, user, assistant, tool or function")
 	}
-	for key, v := range rawjson.Members(raw) {
-		if err := decodePlainMember(m, nameOf(key), v); err != nil {
+	w := rawjson.WalkObject(raw)
+	for w.Next() {
+		if err := decodePlainMember(m, nameOf(w.Key), w.Value()); err != nil {
 			return err
 		}
 	}
+	d.read = w.Len()
 	return nil
 }
 
@@ -84,16 +92,15 @@ func decodePlainMember(m *canonical.Message, name, v []byte) (err error) {
 
 // assistant takes an assistant's message: thinking, words and calls, in this order whatever that of the members.
 func (d *messageDecoder) assistant(m *canonical.Message, raw []byte, i int) error {
-	parts, err := decodeReasoning(nil, raw, m.Path)
-	if err != nil {
-		return err
-	}
-	m.Parts = parts
+	var err error
 	var late []canonical.Part // what comes after the words
-	for key, v := range rawjson.Members(raw) {
-		name := nameOf(key)
+	thought := false
+	w := rawjson.WalkObject(raw)
+	for w.Next() {
+		name, v := nameOf(w.Key), w.Value()
 		switch string(name) {
 		case "reasoning_content", "reasoning", "reasoning_details":
+			thought = true
 		case "refusal":
 			refusal, err := stringAt(v, m.Path+".refusal")
 			if err != nil {
@@ -119,8 +126,18 @@ func (d *messageDecoder) assistant(m *canonical.Message, raw []byte, i int) erro
 			return err
 		}
 	}
-	m.Parts = append(m.Parts, late...)
-	return nil
+	if len(m.Parts) == 0 {
+		m.Parts = late
+	} else {
+		m.Parts = append(m.Parts, late...)
+	}
+	d.read = w.Len()
+	if !thought {
+		return nil
+	}
+	parts, err := decodeReasoning(nil, raw, m.Path, d.answer)
+	m.Parts = append(parts, m.Parts...)
+	return err
 }
 
 func opaque(typ string, raw []byte, path string) canonical.Part {
@@ -146,15 +163,16 @@ func (d *messageDecoder) functionCall(
 // result takes what a tool, or a function of the time before tools, answered.
 func (d *messageDecoder) result(m *canonical.Message, raw []byte, typ string) error {
 	res := &canonical.ToolResult{}
-	for key, v := range rawjson.Members(raw) {
-		name := nameOf(key)
+	w := rawjson.WalkObject(raw)
+	for w.Next() {
+		name, v := nameOf(w.Key), w.Value()
 		var err error
 		switch {
 		case string(name) == "content":
 			res.Plain = !isArray(v)
 			res.Parts, err = decodeContent(nil, v, m.Path+".content")
 		case string(name) == "tool_call_id":
-			res.CallID, err = stringAt(v, m.Path+".tool_call_id")
+			res.CallID, err = memberString(v, m.Path, "tool_call_id")
 		default:
 			err = decodePlainMember(m, name, v)
 		}
@@ -162,6 +180,7 @@ func (d *messageDecoder) result(m *canonical.Message, raw []byte, typ string) er
 			return err
 		}
 	}
+	d.read = w.Len()
 	if typ == typeFunction {
 		res.CallID = d.lastCall
 		if res.CallID == nil {
@@ -208,7 +227,7 @@ func decodeToolCall(raw []byte, path string) (canonical.Part, error) {
 		name := nameOf(key)
 		switch string(name) {
 		case "id":
-			call.ID, err = stringAt(v, path+".id")
+			call.ID, err = memberString(v, path, "id")
 		case "type", "index":
 		case "function":
 			named, err = true, decodeCalled(call, v, path+".function")

@@ -68,7 +68,11 @@ func (e *chatRequestEncoder) system(m *canonical.Message) {
 			continue
 		}
 		e.losePart(p)
-		if t := canonical.WithoutBilling(p.Text); !t.Empty() {
+		t := canonical.WithoutBilling(p.Text)
+		if len(t) != len(p.Text) {
+			e.lost.Add(p.Path, "billing header left out")
+		}
+		if !t.Empty() {
 			texts = append(texts, t)
 		}
 	}
@@ -117,11 +121,12 @@ func (e *chatRequestEncoder) losePart(p *canonical.Part) {
 		return
 	}
 	e.lose(p.CacheControl, join(p.Path, "cache_control"), "not in this dialect")
-	e.lose(p.Citations, join(p.Path, "citations"), "not in the messages of this dialect")
+	sources := inSource(e.req.Source, "citations", "annotations", "annotations")
+	e.lose(p.Citations, join(p.Path, sources), "not in the messages of this dialect")
 	e.lose(p.Logprobs, join(p.Path, "logprobs"), "not in the messages of this dialect")
 	e.loseFields(p.Path, p.Extra)
 	if p.Media != nil {
-		e.loseFields(p.Path, p.Media.Extra)
+		e.loseFields(mediaPath(e.req.Source, p), p.Media.Extra)
 	}
 }
 
@@ -144,6 +149,9 @@ func (e *chatRequestEncoder) turn(m *canonical.Message) {
 	if rest > 0 {
 		e.said(m)
 		return
+	}
+	if !e.own {
+		e.closedMessage(m)
 	}
 	if m.Role == canonical.RoleUser && len(m.Parts) == 0 {
 		e.lost.Add(m.Path, "an empty message")

@@ -104,6 +104,7 @@ func (e *chatRequestEncoder) image(p *canonical.Part) bool {
 	detail := m.Detail
 	if !e.own && is(detail, "original") { // of Responses alone
 		detail = canonical.Token(`"high"`)
+		e.lost.Add(join(p.Path, "detail"), "told as high")
 	}
 	e.member("detail", detail)
 	return e.closeMedia(p)
@@ -135,6 +136,7 @@ func (e *chatRequestEncoder) document(p *canonical.Part) bool {
 	stored := m.Data != nil || m.FileID != nil
 	switch {
 	case m.Text != nil:
+		e.lost.Add(p.Path, "a document of text became a part of text")
 		e.textDocument(p, m.Text)
 		return true
 	case !stored && m.URL != nil && !isDataURI(m.URL) && !e.own:

@@ -6,16 +6,21 @@ import (
 )
 
 // DecodeRequest takes a request of a client. Its members stay slices of body.
-func (chatCodec) DecodeRequest(body []byte) (*canonical.Request, error) {
+func (c chatCodec) DecodeRequest(body []byte) (*canonical.Request, error) {
 	var doc rawjson.Doc
 	if err := scan(&doc, body); err != nil {
 		return nil, err
 	}
+	return c.DecodeScanned(&doc)
+}
+
+// DecodeScanned is DecodeRequest for a body that was scanned before.
+func (chatCodec) DecodeScanned(doc *rawjson.Doc) (*canonical.Request, error) {
 	r := &canonical.Request{Source: chatSource}
-	if err := requireModel(&doc, r); err != nil {
+	if err := requireModel(doc, r); err != nil {
 		return nil, err
 	}
-	for key, value := range rawjson.Members(body) {
+	for key, value := range doc.Members() {
 		name := nameOf(key)
 		known, err := decodeChatMember(r, name, value)
 		if err == nil && !known {
@@ -33,6 +38,9 @@ func (chatCodec) DecodeRequest(body []byte) (*canonical.Request, error) {
 	}
 	if r.MaxTokens == nil { // the older name counts where the newer is not used
 		r.MaxTokens = takeExtra(r, "max_tokens")
+		if r.MaxTokens != nil {
+			r.MaxTokensName = "max_tokens"
+		}
 	}
 	return r, nil
 }

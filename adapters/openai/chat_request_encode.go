@@ -29,9 +29,14 @@ type chatRequestEncoder struct {
 
 // EncodeRequest writes a request for an upstream. A stream is always asked for its usage: what comes back is counted
 // whether the client wants to know or not.
-func (chatCodec) EncodeRequest(req *canonical.Request, lost *canonical.Losses) ([]byte, error) {
+func (c chatCodec) EncodeRequest(req *canonical.Request, lost *canonical.Losses) ([]byte, error) {
+	return c.AppendRequest(make([]byte, 0, chatSize(req)), req, lost)
+}
+
+// AppendRequest is EncodeRequest into the memory of dst, which is empty.
+func (chatCodec) AppendRequest(dst []byte, req *canonical.Request, lost *canonical.Losses) ([]byte, error) {
 	e := &chatRequestEncoder{req: req, lost: lost, own: req.Source == chatSource}
-	e.buf = make([]byte, 0, chatSize(req))
+	e.buf = dst[:0]
 	e.open('{')
 	e.key("model")
 	e.buf = rawjson.AppendString(e.buf, req.Model)
@@ -95,7 +100,7 @@ func (e *chatRequestEncoder) numbers() {
 	e.member("frequency_penalty", r.FrequencyPenalty)
 	e.member("logprobs", r.Logprobs)
 	e.member("top_logprobs", r.TopLogprobs)
-	if r.Logprobs == nil && r.TopLogprobs != nil && !e.own {
+	if r.Logprobs == nil && !e.own && (r.TopLogprobs != nil || e.includes(includeLogprobs)) {
 		e.member("logprobs", []byte("true")) // without it the number is refused
 	}
 	if r.ParallelTools != nil && len(r.Tools) > 0 {
@@ -110,7 +115,9 @@ func (e *chatRequestEncoder) stop() {
 		return
 	}
 	if len(stops) > maxChatStops && !e.own {
-		e.lost.Add("stop_sequences["+strconv.Itoa(maxChatStops)+"]", "only four stop sequences are possible")
+		for i := maxChatStops; i < len(stops); i++ {
+			e.lost.Add(at("stop_sequences", i), "only four stop sequences are possible")
+		}
 		stops = stops[:maxChatStops]
 	}
 	e.key("stop")
@@ -135,7 +142,27 @@ func (e *chatRequestEncoder) texts() {
 	e.member("verbosity", r.Verbosity)
 	e.lose(r.PreviousResponseID, "previous_response_id", "the dialect keeps no answers")
 	e.lose(r.Truncation, "truncation", "not in this dialect")
-	e.lose(r.Include, "include", "not in this dialect")
+	e.included()
+}
+
+// included reports what the answer is to hold besides, unless another member says it here.
+func (e *chatRequestEncoder) included() {
+	for raw := range rawjson.Elements(e.req.Include) {
+		if !is(raw, includeLogprobs) {
+			e.lost.Add("include", "not in this dialect")
+			return
+		}
+	}
+}
+
+// includes tells whether a request of Responses wants something in the answer.
+func (e *chatRequestEncoder) includes(name string) bool {
+	for raw := range rawjson.Elements(e.req.Include) {
+		if is(raw, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // user shortens a long name to one that is the same in every request.
@@ -147,7 +174,7 @@ func (e *chatRequestEncoder) user() {
 	}
 	if len(user.String()) > maxChatUser {
 		user = envelope.ClampID(user, maxChatUser, nil)
-		e.lost.Add("user", "shortened to a hash")
+		e.lost.Add(inSource(e.req.Source, "metadata.user_id", "user", "user"), "shortened to a hash")
 	}
 	e.member("user", user)
 }
@@ -173,6 +200,8 @@ func (e *chatRequestEncoder) thinking() {
 		e.lost.Add("thinking.budget_tokens", "expressed as reasoning_effort "+effort.String())
 	case effort == nil && t.Mode == "disabled":
 		e.lost.Add("thinking", "models differ in how thinking is switched off: left to the model")
+	case effort == nil && t.Mode != "":
+		e.lost.Add("thinking", "left to the model")
 	}
 	if t.Mode == "disabled" && !e.own && effort != nil && !is(effort, "none") {
 		effort = nil
@@ -181,7 +210,7 @@ func (e *chatRequestEncoder) thinking() {
 	e.member("reasoning_effort", effort)
 	e.lose(t.Summary, "reasoning.summary", "not in this dialect")
 	e.lose(t.Display, "thinking.display", "not in this dialect")
-	e.loseFields("reasoning", t.Extra)
+	e.loseFields(inSource(e.req.Source, "thinking", "reasoning", "reasoning"), t.Extra)
 }
 
 // budgetEffort gives the effort that comes near a number of tokens for thinking.
@@ -223,9 +252,14 @@ func (e *chatRequestEncoder) format() {
 	if e.own {
 		e.nested("", f.Extra)
 	} else {
-		e.loseFields("response_format", f.Extra)
+		e.loseFields(formatPath(e.req.Source), f.Extra)
 	}
 	e.close('}')
+}
+
+// formatPath is where a request of a dialect says which format it wants.
+func formatPath(source string) string {
+	return inSource(source, "output_config.format", "response_format", "text.format")
 }
 
 func (e *chatRequestEncoder) stream() {

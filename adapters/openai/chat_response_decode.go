@@ -86,7 +86,7 @@ func decodeAnswer(raw []byte, path string) (c canonical.Choice, _ error) {
 
 // decodeAnswerMessage takes an answer's message. It is read as an assistant's message is, with what only answers have.
 func decodeAnswerMessage(c *canonical.Choice, raw []byte, path string) error {
-	var d messageDecoder
+	d := messageDecoder{answer: true}
 	m := canonical.Message{Role: canonical.RoleAssistant, Path: path}
 	if err := d.assistant(&m, raw, 0); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
+	"github.com/ccproxy-go/ccproxy/adapters/internal/envelope"
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
@@ -18,6 +19,8 @@ type chatAnswerEncoder struct {
 	lost *canonical.Losses
 	own  bool
 	old  bool // the client knows calls only as they were before tools
+
+	source string // the dialect of the answer
 }
 
 // EncodeResponse writes a whole answer for a client. An answer that failed is an error, a
@@ -31,7 +34,7 @@ func (chatCodec) EncodeResponse(
 		}
 	}
 	e := &chatAnswerEncoder{
-		req: req, lost: lost, own: resp.Source == chatSource, old: wantsFunctionCalls(req),
+		req: req, lost: lost, own: resp.Source == chatSource, old: wantsFunctionCalls(req), source: resp.Source,
 	}
 	size := 1024
 	for i := range resp.Choices {
@@ -39,10 +42,7 @@ func (chatCodec) EncodeResponse(
 	}
 	e.buf = make([]byte, 0, size)
 	e.open('{')
-	id, created := resp.ID, resp.Created
-	if id.Empty() {
-		id = newAnswerID()
-	}
+	id, created := chatAnswerID(resp.ID, e.own), resp.Created
 	if created == 0 {
 		created = time.Now().Unix()
 	}
@@ -69,7 +69,20 @@ func failed(s *canonical.Stop) error {
 	return e
 }
 
-func newAnswerID() canonical.Token { return canonical.NewToken("chatcmpl-" + rand.Text()) }
+// chatAnswerID is the id of an answer: its own, one made from that of another dialect, or, without any, a new one.
+func chatAnswerID(id canonical.Token, own bool) canonical.Token {
+	switch {
+	case id.Empty():
+		return canonical.NewToken(prefixChat + rand.Text())
+	case own || startsWith(id, prefixChat):
+		return id
+	default:
+		return quote([]byte(prefixChat), inner(envelope.ClampID(id, maxCallID-len(prefixChat), nil)))
+	}
+}
+
+// prefixChat is what ids of answers begin with.
+const prefixChat = "chatcmpl-"
 
 func orEmptyText(t canonical.Token) canonical.Token {
 	if t == nil {
@@ -86,7 +99,11 @@ func (e *chatAnswerEncoder) tail(resp *canonical.Response) {
 			e.loseFields("usage", u.Extra)
 		}
 	}
-	e.member("service_tier", resp.ServiceTier)
+	tier := resp.ServiceTier
+	if is(tier, "standard") && !e.own { // Anthropic's word
+		tier = canonical.Token(`"default"`)
+	}
+	e.member("service_tier", tier)
 	if e.own {
 		e.fields(resp.Extra)
 	} else {
@@ -104,14 +121,13 @@ func (e *chatAnswerEncoder) choice(c *canonical.Choice, i int) {
 	e.open('{')
 	e.number("index", int64(i))
 	calls := e.message(c)
-	if len(c.Logprobs) > 0 && isObject(c.Logprobs) {
-		e.member("logprobs", c.Logprobs)
-	} else {
-		e.token("logprobs", nil)
-	}
+	e.logprobs(c)
 	e.text("finish_reason", encodeFinish(&c.Stop, calls, e.old))
 	if c.Stop.Sequence != nil {
 		e.lost.Add("stop_sequence", "not in this dialect")
+	}
+	if path := stopLoss(&c.Stop, e.source); path != "" {
+		e.lost.Add(path, "told as another")
 	}
 	if e.own {
 		for _, f := range c.Extra {
@@ -125,6 +141,42 @@ func (e *chatAnswerEncoder) choice(c *canonical.Choice, i int) {
 	e.close('}')
 }
 
+// logprobs writes the probabilities of an answer, which Responses tells with each text.
+func (e *chatAnswerEncoder) logprobs(c *canonical.Choice) {
+	if isObject(c.Logprobs) {
+		e.member("logprobs", c.Logprobs)
+		return
+	}
+	var lists [][]byte
+	for i := range c.Parts {
+		if p := &c.Parts[i]; p.Kind == canonical.PartText && isArray(p.Logprobs) {
+			lists = append(lists, p.Logprobs)
+		}
+	}
+	if len(lists) == 0 {
+		e.token("logprobs", nil)
+		return
+	}
+	e.member("logprobs", chatLogprobs(lists...))
+}
+
+// chatLogprobs is the shape that the dialect has for lists of probabilities.
+func chatLogprobs(lists ...[]byte) []byte {
+	var w writer
+	w.open('{')
+	w.key("content")
+	w.open('[')
+	for _, list := range lists {
+		for raw := range rawjson.Elements(list) {
+			w.value(raw)
+		}
+	}
+	w.close(']')
+	w.token("refusal", nil)
+	w.close('}')
+	return w.buf
+}
+
 // message writes what the model said, and tells whether there are calls.
 func (e *chatAnswerEncoder) message(c *canonical.Choice) (calls bool) {
 	var thinking, called []*canonical.Part
@@ -133,11 +185,19 @@ func (e *chatAnswerEncoder) message(c *canonical.Choice) (calls bool) {
 	var audio canonical.Raw
 	for i := range c.Parts {
 		p := &c.Parts[i]
+		e.losePart(p)
 		switch {
 		case p.Kind == canonical.PartThinking, p.Kind == canonical.PartRedacted,
 			e.own && p.Type == "reasoning_details":
+			if !e.own {
+				sealed := disguise(p)
+				p = &sealed
+			}
 			thinking = append(thinking, p)
 		case p.Kind == canonical.PartText:
+			if !e.own && len(called)+len(refusals) > 0 {
+				e.lost.Add(p.Path, "text moved before the calls and refusals")
+			}
 			texts = append(texts, p.Text)
 			e.annotations(&notes, p)
 		case p.Kind == canonical.PartRefusal:
@@ -165,6 +225,19 @@ func (e *chatAnswerEncoder) message(c *canonical.Choice) (calls bool) {
 	e.messageExtras(c)
 	e.close('}')
 	return len(called) > 0
+}
+
+// losePart reports what a part of another dialect has beyond its content.
+func (e *chatAnswerEncoder) losePart(p *canonical.Part) {
+	if e.own || p.Kind == canonical.PartOpaque {
+		return
+	}
+	for _, f := range p.Extra {
+		e.lost.Add(extraPath(p, f.Name), "not in this dialect")
+	}
+	if hasItems(p.Logprobs) && p.Kind != canonical.PartText {
+		e.lost.Add(join(p.Path, "logprobs"), "not of a text in this dialect")
+	}
 }
 
 func (e *chatAnswerEncoder) messageExtras(c *canonical.Choice) {
@@ -231,7 +304,8 @@ func (e *chatAnswerEncoder) annotations(notes *writer, p *canonical.Part) {
 		if note := annotation(raw); note != nil {
 			notes.value(note)
 		} else {
-			e.lost.Add(join(p.Path, "citations"), "not in this dialect: "+lenientString(find(raw, "type")).String())
+			path := join(p.Path, inSource(e.source, "citations", "annotations", "annotations"))
+			e.lost.Add(path, "not in this dialect: "+lenientString(find(raw, "type")).String())
 		}
 	}
 }

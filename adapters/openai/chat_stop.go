@@ -63,6 +63,8 @@ func encodeFinish(s *canonical.Stop, calls, old bool) string {
 	default:
 	}
 	switch {
+	case s.Incomplete:
+		return finishLength
 	case calls && old:
 		return finishFunctionCall
 	case calls:
@@ -70,4 +72,18 @@ func encodeFinish(s *canonical.Stop, calls, old bool) string {
 	default:
 		return finishStop
 	}
+}
+
+// stopLoss is where a source says a reason to stop that the dialect has no word for, or "" where it has one.
+func stopLoss(s *canonical.Stop, source string) string {
+	switch s.Reason {
+	case canonical.StopPause, canonical.StopContext:
+		return "stop_reason"
+	case canonical.StopUnknown:
+		if s.Wire != "" {
+			return inSource(source, "stop_reason", "", "incomplete_details.reason")
+		}
+	default:
+	}
+	return ""
 }

@@ -51,6 +51,9 @@ func (e *chatStreamEncoder) blockStart(ev *canonical.Event, yield yieldChunk) er
 	}
 	c.blocks = append(c.blocks, toldBlock{index: ev.Index, kind: ev.Part.Kind})
 	b := &c.blocks[len(c.blocks)-1]
+	if !e.own && ev.Part.Kind != canonical.PartOpaque {
+		loseFields(&e.lost, ev.Part.Path, ev.Part.Extra)
+	}
 	switch p := ev.Part; p.Kind {
 	case canonical.PartText, canonical.PartRefusal:
 		return e.words(ev, wordsMember(p.Kind), p.Text, yield)
@@ -174,6 +177,10 @@ func (e *chatStreamEncoder) delta(ev *canonical.Event, yield yieldChunk) error {
 	if b == nil || b.silent {
 		return nil
 	}
+	if unknownPiece(ev) {
+		e.lost.Add(at("content", ev.Index), "a piece of an unknown kind: "+ev.Part.Type)
+		return nil
+	}
 	switch b.kind {
 	case canonical.PartToolCall:
 		return e.arguments(ev.Choice, b, ev.Delta, yield)
@@ -189,10 +196,20 @@ func (e *chatStreamEncoder) delta(ev *canonical.Event, yield yieldChunk) error {
 	return e.words(ev, wordsMember(b.kind), ev.Delta, yield)
 }
 
+// unknownPiece tells a fragment of a kind that only its own dialect knows, of a block that all do.
+func unknownPiece(ev *canonical.Event) bool {
+	return ev.Part != nil && ev.Part.Kind == canonical.PartOpaque
+}
+
 func (e *chatStreamEncoder) citation(ev *canonical.Event, yield yieldChunk) error {
 	note := annotation(ev.Citation)
 	if note == nil {
-		e.lost.Add("citations", "not in this dialect")
+		path := ev.Part.Path
+		if path == "" {
+			path = at("content", ev.Index)
+		}
+		path = join(path, inSource(e.source, "citations", "annotations", "annotations"))
+		e.lost.Add(path, "not in this dialect: "+lenientString(find(ev.Citation, "type")).String())
 		return nil
 	}
 	e.openChunk(ev.Choice)
@@ -255,6 +272,9 @@ func (e *chatStreamEncoder) blockEnd(b *toldBlock, ev *canonical.Event, yield yi
 		return e.callEnd(b, ev, yield)
 	case canonical.PartThinking, canonical.PartRedacted:
 		p := thinkingEnd(b, ev.Part)
+		if !e.own {
+			p = disguise(&p)
+		}
 		if p.Kind == canonical.PartRedacted || needsDetails(&p) {
 			return e.details(ev, &p, yield)
 		}

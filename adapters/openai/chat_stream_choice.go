@@ -200,6 +200,9 @@ func (t *choiceTeller) details(list []byte) error {
 
 func (t *choiceTeller) detail(raw []byte) error {
 	d := decodeDetail(raw)
+	if sealed := d.seal(raw); sealed != nil {
+		return t.sealedDetail(&d, sealed)
+	}
 	switch {
 	case d.kind == "reasoning.encrypted" && d.format == formatAnthropic:
 		return t.whole(canonical.Part{Kind: canonical.PartRedacted, Signature: d.encoding})
@@ -217,6 +220,20 @@ func (t *choiceTeller) detail(raw []byte) error {
 		return nil
 	}
 	return t.endThinking(canonical.Part{Signature: d.signature, ID: d.id})
+}
+
+// sealedDetail tells an entry that the upstream wants back.
+func (t *choiceTeller) sealedDetail(d *detail, sealed canonical.Token) error {
+	words := d.kind == "reasoning.text" || d.kind == "reasoning.summary"
+	if !words && d.format != formatResponses {
+		return t.whole(canonical.Part{Kind: canonical.PartRedacted, Signature: sealed, ID: d.id})
+	}
+	if words && !t.c.plain {
+		if err := t.words(canonical.PartThinking, d.text); err != nil {
+			return err
+		}
+	}
+	return t.endThinking(canonical.Part{Signature: sealed, ID: d.id})
 }
 
 // endThinking ends the block of thinking. One without words is begun for it.

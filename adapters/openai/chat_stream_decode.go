@@ -56,6 +56,7 @@ func (d *chatStreamDecoder) Decode(ev adapters.Event, yield func(canonical.Event
 	d.seen = true
 	if raw, ok := d.doc.Raw("usage"); ok && isObject(raw) {
 		d.usage = decodeChatUsage(raw)
+		d.usage.Extra = cloneFields(d.usage.Extra) // it is told with the last event
 	}
 	for raw := range rawjson.Elements(choices) {
 		if err := d.choice(raw, data, yield); err != nil {

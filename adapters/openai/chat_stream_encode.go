@@ -19,6 +19,7 @@ type chatStreamEncoder struct {
 	wantUsage bool // the client asked for the chunk with the usage
 	old       bool // the client knows calls only as they were before tools
 	own       bool // the stream comes from the same dialect
+	source    string
 	head      []byte
 	started   bool
 	ended     bool
@@ -88,14 +89,20 @@ func (e *chatStreamEncoder) error(err *canonical.Error, yield yieldChunk) error 
 
 // ping reports an event that only its own dialect knows.
 func (e *chatStreamEncoder) ping(ev *canonical.Event) error {
-	if ev.Part != nil {
-		path := ev.Part.Path
-		if path == "" {
-			path = ev.Part.Type
-		}
-		e.lost.Add(path, "not in the streams of this dialect")
-	}
+	loseEvent(&e.lost, ev)
 	return nil
+}
+
+// loseEvent reports an event that only its own dialect knows.
+func loseEvent(lost *canonical.Losses, ev *canonical.Event) {
+	if ev.Part == nil {
+		return
+	}
+	path := ev.Part.Path
+	if path == "" {
+		path = ev.Part.Type
+	}
+	lost.Add(path, "not in the streams of this dialect")
 }
 
 // addUsage takes counts; later ones may leave out what was said before.
@@ -117,11 +124,8 @@ func (e *chatStreamEncoder) start(ev *canonical.Event, yield yieldChunk) error {
 		return nil
 	}
 	e.started = true
-	e.own = ev.Source == chatSource
-	id, created := ev.ID, ev.Created
-	if id.Empty() {
-		id = newAnswerID()
-	}
+	e.own, e.source = ev.Source == chatSource, ev.Source
+	id, created := chatAnswerID(ev.ID, e.own), ev.Created
 	if created == 0 {
 		created = time.Now().Unix()
 	}
@@ -176,6 +180,9 @@ func (e *chatStreamEncoder) openChunk(choice int) {
 // closeChunk ends a chunk that says no reason to stop, and sends it.
 func (e *chatStreamEncoder) closeChunk(logprobs canonical.Raw, yield yieldChunk) error {
 	e.buf = append(e.buf, '}')
+	if isArray(logprobs) { // as Responses has them
+		logprobs = chatLogprobs(logprobs)
+	}
 	if isObject(logprobs) {
 		e.member("logprobs", logprobs)
 	}
@@ -199,6 +206,12 @@ func (e *chatStreamEncoder) stop(ev *canonical.Event, yield yieldChunk) error {
 	}
 	if ev.Stop.Sequence != nil {
 		e.lost.Add("stop_sequence", "not in this dialect")
+	}
+	if path := stopLoss(&ev.Stop, e.source); path != "" {
+		e.lost.Add(path, "told as another")
+	}
+	if !e.own {
+		loseFields(&e.lost, "", ev.Extra)
 	}
 	if err := e.finish(0, &ev.Stop, yield); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
@@ -18,68 +19,85 @@ func decodeChatTools(r *canonical.Request, value []byte) error {
 		return invalid("tools", "must be an array")
 	}
 	i := 0
-	for raw := range rawjson.Elements(value) {
-		t := canonical.Tool{Path: at("tools", i)}
-		if err := decodeChatTool(&t, raw); err != nil {
+	r.Tools = slices.Grow(r.Tools, expected(value))
+	for w := rawjson.WalkArray(value); w.Next(); i++ {
+		r.Tools = append(r.Tools, canonical.Tool{Path: at("tools", i)})
+		n, err := decodeChatTool(&r.Tools[len(r.Tools)-1], w.Tail())
+		if err != nil {
 			return err
 		}
-		r.Tools = append(r.Tools, t)
-		i++
+		w.Skip(n)
+		if t := &r.Tools[len(r.Tools)-1]; t.Type != "" {
+			t.Raw = w.Value()
+		}
 	}
 	return nil
 }
 
-func decodeChatTool(t *canonical.Tool, raw []byte) error {
+// decodeChatTool takes the tool at the start of raw, and tells how long it is. Of one that is not the client's own it
+// takes the type alone, and does not know.
+func decodeChatTool(t *canonical.Tool, raw []byte) (n int, err error) {
 	if !isObject(raw) {
-		return invalid(t.Path, "must be an object")
+		return 0, invalid(t.Path, "must be an object")
 	}
-	typ := lenientString(find(raw, "type")).String()
+	typ := ""
+	switch told := find(raw, "type"); {
+	case is(told, "function"):
+		typ = "function"
+	case isString(told):
+		typ = canonical.Token(told).String()
+	}
 	if typ == "" && find(raw, "function") != nil {
 		typ = "function"
 	}
 	switch typ {
 	case "":
-		return invalid(t.Path+".type", "must be a string")
+		return 0, invalid(t.Path+".type", "must be a string")
 	case "function", "custom":
 	default:
-		t.Type, t.Raw = typ, raw
-		return nil
+		t.Type = typ
+		return 0, nil
 	}
 	t.Custom = typ == "custom"
 	named := false
-	for key, v := range rawjson.Members(raw) {
-		name := nameOf(key)
+	w := rawjson.WalkObject(raw)
+	for w.Next() {
+		name := nameOf(w.Key)
 		switch string(name) {
 		case "type":
 		case "cache_control":
-			t.CacheControl = v
+			t.CacheControl = w.Value()
 		case typ:
 			named = true
-			if err := decodeFunction(t, v, t.Path+"."+typ, typ+"."); err != nil {
-				return err
+			n, err := decodeFunction(t, w.Tail(), t.Path+"."+typ, typ+".")
+			if err != nil {
+				return 0, err
 			}
+			w.Skip(n)
 		default:
-			keep(&t.Extra, name, v)
+			keep(&t.Extra, name, w.Value())
 		}
 	}
 	if !named {
-		return invalid(t.Path+"."+typ, "must be an object")
+		return 0, invalid(t.Path+"."+typ, "must be an object")
 	}
-	return nil
+	return w.Len(), nil
 }
 
-// decodeFunction takes a tool's name and what goes with it; unknown members are kept below prefix.
-func decodeFunction(t *canonical.Tool, value []byte, path, prefix string) (err error) {
-	if !isObject(value) {
-		return invalid(path, "must be an object")
+// decodeFunction takes a tool's name and what goes with it from the start of raw, and tells how long that is; unknown
+// members are kept below prefix.
+func decodeFunction(t *canonical.Tool, raw []byte, path, prefix string) (n int, err error) {
+	if !isObject(raw) {
+		return 0, invalid(path, "must be an object")
 	}
-	for key, v := range rawjson.Members(value) {
-		name := nameOf(key)
+	w := rawjson.WalkObject(raw)
+	for w.Next() {
+		name, v := nameOf(w.Key), w.Value()
 		switch string(name) {
 		case "name":
-			t.Name, err = stringAt(v, path+".name")
+			t.Name, err = memberString(v, path, "name")
 		case "description":
-			t.Description, err = stringAt(v, path+".description")
+			t.Description, err = memberString(v, path, "description")
 		case "parameters":
 			if !isNull(v) {
 				t.Schema = v
@@ -94,13 +112,13 @@ func decodeFunction(t *canonical.Tool, value []byte, path, prefix string) (err e
 			keep(&t.Extra, append([]byte(prefix), name...), v)
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if t.Name.Empty() {
-		return invalid(path+".name", "must be a string")
+		return 0, invalid(path+".name", "must be a string")
 	}
-	return nil
+	return w.Len(), nil
 }
 
 // flatGrammar brings a format into the shape that Responses has: the grammar's members beside the type.
@@ -153,7 +171,7 @@ func decodeChatFunctions(r *canonical.Request, value []byte) error {
 	i := 0
 	for raw := range rawjson.Elements(value) {
 		t := canonical.Tool{Path: at("functions", i)}
-		if err := decodeFunction(&t, raw, t.Path, ""); err != nil {
+		if _, err := decodeFunction(&t, raw, t.Path, ""); err != nil {
 			return err
 		}
 		r.Tools = append(r.Tools, t)

@@ -117,7 +117,7 @@ func (e *chatRequestEncoder) toolChoice() {
 	case e.own && c.Raw != nil:
 		e.member("tool_choice", c.Raw)
 	case !e.anyTool():
-		if c.Mode == "any" || c.Mode == "tool" {
+		if c.Mode == "any" || c.Mode == "tool" || c.Raw != nil {
 			e.lost.Add(c.Path, "none of the tools can be offered")
 		}
 	default:

@@ -26,7 +26,7 @@ func (responsesCodec) DecodeResponse(body []byte) (*canonical.Response, error) {
 	}
 	r := &canonical.Response{Source: ownDialect}
 	var choice canonical.Choice
-	for key, value := range rawjson.Members(body) {
+	for key, value := range doc.Members() {
 		name := nameOf(key)
 		switch string(name) {
 		case "object", "status", "error", "incomplete_details":
@@ -166,12 +166,12 @@ func parseStop(response []byte, calls bool) canonical.Stop {
 		case "content_filter":
 			return canonical.Stop{Reason: canonical.StopRefusal, Wire: reason}
 		default:
-			return canonical.Stop{Wire: reason}
+			return canonical.Stop{Wire: reason, Incomplete: true}
 		}
 	case statusFailed:
 		return canonical.Stop{Reason: canonical.StopFailed, Wire: status, Error: failureOf(response)}
 	default: // queued, in progress, cancelled
-		return canonical.Stop{Wire: status}
+		return canonical.Stop{Wire: status, Incomplete: true}
 	}
 }
 

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (responsesCodec) EncodeResponse(
 	end := ending{status: statusCompleted}
 	if len(resp.Choices) > 0 {
 		end = endOf(resp.Choices[0].Stop, lost)
-		e.items(&out, resp.Choices[0].Parts, end)
+		e.items(&out, e.probable(&resp.Choices[0]), end)
 		e.choiceLosses(resp.Choices)
 	}
 	out.close(']')
@@ -42,10 +43,26 @@ func (e *answerEncoder) choiceLosses(choices []canonical.Choice) {
 	for i := 1; i < len(choices); i++ {
 		e.lost.Add(at("choices", i), "one answer only")
 	}
-	if choices[0].Logprobs != nil {
-		e.lost.Add("choices[0].logprobs", "no such member in this dialect")
-	}
 	loseFields(e.lost, "choices[0]", choices[0].Extra)
+}
+
+// probable gives the parts of an answer, its text with the probabilities that Chat tells beside the message.
+func (e *answerEncoder) probable(c *canonical.Choice) []canonical.Part {
+	if c.Logprobs == nil {
+		return c.Parts
+	}
+	list := find(c.Logprobs, "content")
+	parts := slices.Clone(c.Parts)
+	for i := range parts {
+		if parts[i].Kind == canonical.PartText && list != nil {
+			parts[i].Logprobs = list
+			list = nil
+		}
+	}
+	if list != nil || hasItems(find(c.Logprobs, "refusal")) {
+		e.lost.Add("choices[0].logprobs", "there is no text that they belong to")
+	}
+	return parts
 }
 
 // answerEncoder writes response objects: the whole answer, or what a stream has of it so far.
@@ -74,6 +91,9 @@ func endOf(s canonical.Stop, lost *canonical.Losses) ending {
 		lost.Add("stop_reason", "told as max_output_tokens")
 		return ending{status: statusIncomplete, reason: "max_output_tokens"}
 	case canonical.StopRefusal:
+		if s.Wire == finishStop { // it is the model that refuses, and has said so in a part of the message
+			return ending{status: statusCompleted}
+		}
 		return ending{status: statusIncomplete, reason: "content_filter"}
 	case canonical.StopFailed:
 		return ending{status: statusFailed, err: s.Error}

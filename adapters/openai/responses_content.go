@@ -130,6 +130,12 @@ const audioType = "audio/"
 // parseAudio reads a sound, whose format is told by the end of its media type.
 func parseAudio(raw []byte, path string) (canonical.Part, error) {
 	m := &canonical.Media{}
+	p := canonical.Part{Kind: canonical.PartAudio, Media: m, Path: path}
+	for key, value := range rawjson.Members(raw) {
+		if name := nameOf(key); string(name) != "type" && string(name) != "input_audio" {
+			keep(&p.Extra, name, value)
+		}
+	}
 	var format canonical.Token
 	err := readMembers(find(raw, "input_audio"), join(path, "input_audio"), &m.Extra,
 		map[string]*canonical.Token{"data": &m.Data, "format": &format})
@@ -139,7 +145,7 @@ func parseAudio(raw []byte, path string) (canonical.Part, error) {
 	if err == nil && m.Data == nil {
 		err = invalid(join(path, "input_audio.data"), "is required")
 	}
-	return canonical.Part{Kind: canonical.PartAudio, Media: m, Path: path}, err
+	return p, err
 }
 
 // audioFormat is the way back from a media type.

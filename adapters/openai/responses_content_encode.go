@@ -54,6 +54,10 @@ func (e *requestEncoder) keptOf(p *canonical.Part) {
 
 // mediaPart writes what a user or a tool shows.
 func (e *requestEncoder) mediaPart(p *canonical.Part) {
+	if m := p.Media; m != nil && m.FileID != nil && e.req.Source == sourceAnthropic {
+		e.lost.Add(p.Path, "a file in a vendor's file store")
+		return
+	}
 	switch p.Kind {
 	case canonical.PartImage:
 		e.partLosses(p)
@@ -63,7 +67,7 @@ func (e *requestEncoder) mediaPart(p *canonical.Part) {
 		e.document(p)
 	case canonical.PartAudio:
 		e.partLosses(p)
-		e.audio(p.Media)
+		e.audio(p)
 	default:
 		if e.own {
 			e.w.value(p.Raw)
@@ -101,6 +105,7 @@ func (e *requestEncoder) document(p *canonical.Part) {
 		if m.Filename != nil {
 			e.lost.Add(join(p.Path, "title"), "text has no title")
 		}
+		e.lost.Add(p.Path, "a document of text became a part of text")
 		e.w.open('{')
 		e.w.text("type", "input_text")
 		e.w.member("text", m.Text)
@@ -137,7 +142,8 @@ func (e *requestEncoder) filename(m *canonical.Media) canonical.Token {
 	return canonical.NewToken("document")
 }
 
-func (e *requestEncoder) audio(m *canonical.Media) {
+func (e *requestEncoder) audio(p *canonical.Part) {
+	m := p.Media
 	e.w.open('{')
 	e.w.text("type", "input_audio")
 	e.w.key("input_audio")
@@ -148,6 +154,7 @@ func (e *requestEncoder) audio(m *canonical.Media) {
 	}
 	e.keptOfMedia(m)
 	e.w.close('}')
+	e.keptOf(p)
 	e.w.close('}')
 }
 
@@ -167,7 +174,7 @@ func (e *requestEncoder) result(p *canonical.Part) {
 	if e.own {
 		e.w.member("id", p.ID)
 	} else {
-		id = callID(id)
+		id = e.callID(id, p.Path)
 		loseFields(e.lost, p.Path, r.Extra)
 	}
 	e.w.member("call_id", id)

@@ -89,7 +89,7 @@ messages[1].content[0]: thinking of another vendor
 messages[2].content[0].is_error: told in the text
 tools[1].max_uses: no such member of a web search in this dialect
 tools[2]: a tool that only its vendor runs
-user: too long, told as a hash
+metadata.user_id: too long, told as a hash
 stop_sequences: no such member in this dialect
 `, lossText(lost.List))
 }

@@ -139,7 +139,6 @@ func (d *requestReader) joins(m *canonical.Message) bool {
 		}
 	}
 	m.Parts = append(turn.Parts, m.Parts...)
-	m.Path = turn.Path
 	*turn = *m
 	return true
 }

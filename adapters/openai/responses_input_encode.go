@@ -88,9 +88,13 @@ func (e *requestEncoder) partLosses(p *canonical.Part) {
 		return
 	}
 	if p.Citations != nil {
-		e.lost.Add(join(p.Path, "citations"), "no such member in this dialect")
+		sources := inSource(e.req.Source, "citations", "annotations", "annotations")
+		e.lost.Add(join(p.Path, sources), "no such member in this dialect")
 	}
 	loseFields(e.lost, p.Path, p.Extra)
+	if p.Media != nil {
+		loseFields(e.lost, mediaPath(e.req.Source, p), p.Media.Extra)
+	}
 }
 
 // input writes the conversation as items.
@@ -217,11 +221,15 @@ func (e *requestEncoder) item(p *canonical.Part) {
 }
 
 // callID fits an id to the API's limit; the call and its result get the same.
-func callID(id canonical.Token) canonical.Token {
+func (e *requestEncoder) callID(id canonical.Token, path string) canonical.Token {
 	if len(id) <= maxCallID+len(`""`) {
 		return orEmpty(id)
 	}
-	return envelope.ClampID(id, maxCallID, func(byte) bool { return true })
+	fit := envelope.ClampID(id, maxCallID, func(byte) bool { return true })
+	if string(fit) != string(id) {
+		e.lost.Add(path, "the id of the call is shortened")
+	}
+	return fit
 }
 
 func (e *requestEncoder) call(p *canonical.Part) {
@@ -242,7 +250,7 @@ func (e *requestEncoder) call(p *canonical.Part) {
 	if e.own {
 		e.w.member("call_id", c.ID)
 	} else {
-		e.w.member("call_id", callID(c.ID))
+		e.w.member("call_id", e.callID(c.ID, p.Path))
 	}
 	e.w.member("name", orEmpty(c.Name))
 	if custom {

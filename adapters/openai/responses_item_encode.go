@@ -191,6 +191,9 @@ func (e *itemEncoder) annotation(w *itemWriter, c []byte, p *canonical.Part) {
 	case is(typ, "web_search_result_location"):
 		w.open('{')
 		w.text("type", "url_citation")
+		if find(c, "cited_text") != nil {
+			e.lost.Add(join(p.Path, "citations"), "told without the text that is cited")
+		}
 		w.number("start_index", 0)
 		w.number("end_index", int64(utf8.RuneCountInString(p.Text.String())))
 		w.member("url", find(c, "url"))
@@ -205,6 +208,9 @@ func (e *itemEncoder) annotation(w *itemWriter, c []byte, p *canonical.Part) {
 // secret, so that it comes back with the next request.
 func (e *itemEncoder) thought(w *itemWriter, p *canonical.Part, id canonical.Token) {
 	if p.Kind == canonical.PartRedacted {
+		if !e.own {
+			loseFields(e.lost, p.Path, p.Extra)
+		}
 		writeThought(w, &canonical.Part{}, id, envelope.Seal(canonical.CarriedRedacted, p.Signature), false)
 		return
 	}

@@ -26,7 +26,7 @@ func (responsesCodec) DecodeRequest(body []byte) (*canonical.Request, error) {
 			return nil, err
 		}
 	}
-	for key, value := range rawjson.Members(body) {
+	for key, value := range doc.Members() {
 		if err := d.member(nameOf(key), value); err != nil {
 			return nil, err
 		}

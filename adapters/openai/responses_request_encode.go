@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,9 +26,14 @@ const (
 
 // EncodeRequest writes a request. One from another dialect is not to be stored, since its client holds the
 // conversation, and is answered with whatever is needed to go on with it.
-func (responsesCodec) EncodeRequest(req *canonical.Request, lost *canonical.Losses) ([]byte, error) {
+func (c responsesCodec) EncodeRequest(req *canonical.Request, lost *canonical.Losses) ([]byte, error) {
+	return c.AppendRequest(make([]byte, 0, sizeOf(req)), req, lost)
+}
+
+// AppendRequest is EncodeRequest into the memory of dst, which is empty.
+func (responsesCodec) AppendRequest(dst []byte, req *canonical.Request, lost *canonical.Losses) ([]byte, error) {
 	e := requestEncoder{req: req, lost: lost, own: req.Source == ownDialect}
-	e.w.buf = make([]byte, 0, sizeOf(req))
+	e.w.buf = dst[:0]
 	e.w.open('{')
 	e.w.escaped("model", req.Model)
 	rest := e.instructions()
@@ -96,7 +102,8 @@ func (e *requestEncoder) maxTokens() canonical.Raw {
 	if !ok || n >= minOutputTokens || e.own {
 		return e.req.MaxTokens
 	}
-	e.lost.Add("max_tokens", "raised to the least that is allowed")
+	limit := inSource(e.req.Source, "max_tokens", "max_completion_tokens", "max_output_tokens")
+	e.lost.Add(cmp.Or(e.req.MaxTokensName, limit), "raised to the least that is allowed")
 	return canonical.Raw(strconv.Itoa(minOutputTokens))
 }
 
@@ -176,7 +183,7 @@ func (e *requestEncoder) text() {
 		e.w.key("format")
 		writeFormat(&e.w, f, e.own)
 		if !e.own {
-			loseFields(e.lost, "response_format", f.Extra)
+			loseFields(e.lost, formatPath(e.req.Source), f.Extra)
 		}
 	}
 	e.w.member("verbosity", e.req.Verbosity)
@@ -276,7 +283,7 @@ func (e *requestEncoder) user() canonical.Token {
 	}
 	short := envelope.ClampID(e.req.User, maxUser, func(byte) bool { return true })
 	if len(short) != len(e.req.User) {
-		e.lost.Add("user", "too long, told as a hash")
+		e.lost.Add(inSource(e.req.Source, "metadata.user_id", "user", "user"), "too long, told as a hash")
 	}
 	return short
 }

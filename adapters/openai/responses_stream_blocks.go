@@ -17,7 +17,9 @@ type streamBlock struct {
 	closed  bool
 	skipped bool // nothing of it can be told
 	sources itemWriter
-	count   int // of sources
+	count   int           // of sources
+	likely  canonical.Raw // probabilities of the fragment at hand
+	chances itemWriter    // of all
 }
 
 // block gives the block of an event, or nil.
@@ -180,6 +182,10 @@ func (e *responsesStreamEncoder) delta(ev *canonical.Event) {
 	if b == nil || b.skipped {
 		return
 	}
+	if unknownPiece(ev) {
+		e.lost.Add(at("content", ev.Index), "a piece of an unknown kind: "+ev.Part.Type)
+		return
+	}
 	if !ev.Signature.Empty() {
 		b.part.Signature = quote(inner(b.part.Signature), inner(ev.Signature))
 	}
@@ -192,7 +198,26 @@ func (e *responsesStreamEncoder) delta(ev *canonical.Event) {
 		return
 	}
 	if !ev.Delta.Empty() {
+		b.weigh(ev.Part)
 		e.tell(b, ev.Delta)
+		b.likely = nil
+	}
+}
+
+// weigh takes the probabilities of a fragment, which Chat has in an object of their own.
+func (b *streamBlock) weigh(p *canonical.Part) {
+	if p == nil || b.part.Kind != canonical.PartText {
+		return
+	}
+	b.likely = p.Logprobs
+	if isObject(b.likely) {
+		b.likely = find(b.likely, "content")
+	}
+	for raw := range rawjson.Elements(b.likely) {
+		if len(b.chances.buf) == 0 {
+			b.chances.open('[')
+		}
+		b.chances.value(raw)
 	}
 }
 
@@ -261,7 +286,7 @@ func (e *responsesStreamEncoder) fragment(name, index string, b *streamBlock, de
 	}
 	e.w.member("delta", delta)
 	if b.part.Kind == canonical.PartText {
-		e.w.value([]byte(`"logprobs":[]`))
+		e.w.memberOr("logprobs", b.likely, "[]")
 	}
 	e.end(name)
 }

@@ -79,6 +79,10 @@ func (e *responsesStreamEncoder) closeSaid(b *streamBlock) {
 		b.sources.close(']')
 		b.part.Citations = canonical.Raw(b.sources.buf)
 	}
+	if len(b.chances.buf) > 0 && b.part.Logprobs == nil {
+		b.chances.close(']')
+		b.part.Logprobs = canonical.Raw(b.chances.buf)
+	}
 	name, member := "response.output_text.done", "text"
 	if b.part.Kind == canonical.PartRefusal {
 		name, member = "response.refusal.done", "refusal"

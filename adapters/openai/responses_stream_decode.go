@@ -30,6 +30,7 @@ type readItem struct {
 	id      string
 	parts   []*readPart // of a message, by content index; other items have one
 	done    bool
+	kept    []canonical.Field // of a message, as its first part has them
 }
 
 // readPart is a block that is being read.
@@ -49,6 +50,7 @@ type streamEvent struct {
 	output, content, summary               int64
 	hasOutput                              bool
 	delta, text, arguments, input, refusal canonical.Token
+	logprobs                               canonical.Raw
 	item, part, response, annotation, err  []byte
 }
 
@@ -99,6 +101,8 @@ func (s *streamEvent) read(data []byte) {
 			s.response = value
 		case "annotation":
 			s.annotation = value
+		case "logprobs":
+			s.logprobs = listOf(value)
 		case "error":
 			s.err = value
 		default:
@@ -179,7 +183,7 @@ func (d *responsesStreamDecoder) event(name string, s *streamEvent, data []byte)
 func (d *responsesStreamDecoder) fragment(name string, s *streamEvent) {
 	switch name {
 	case "response.output_text.delta":
-		d.tell(d.said(s, canonical.PartText), s.delta)
+		d.tellProbable(d.said(s, canonical.PartText), s)
 	case "response.output_text.done":
 		d.tellWhole(d.said(s, canonical.PartText), s.text)
 	case "response.output_text.annotation.added":
@@ -244,8 +248,26 @@ func (d *responsesStreamDecoder) complete(response []byte) {
 	}
 	d.ended = true
 	usage := parseUsage(find(response, "usage"))
-	d.ev = canonical.Event{Kind: canonical.EventStop, Stop: parseStop(response, d.calls), Usage: usage}
+	d.ev = canonical.Event{
+		Kind: canonical.EventStop, Stop: parseStop(response, d.calls), Usage: usage, Extra: keptMembers(response),
+	}
 	d.emit()
+}
+
+// keptMembers are the members of an answer that have no place in the events.
+func keptMembers(response []byte) []canonical.Field {
+	var kept []canonical.Field
+	for key, value := range rawjson.Members(response) {
+		name := nameOf(key)
+		switch string(name) {
+		case "object", "status", "error", "incomplete_details", "id", "model", "created_at", "usage", "output":
+		default:
+			if !repeatsRequest(name) && string(value) != "null" {
+				keep(&kept, name, value)
+			}
+		}
+	}
+	return kept
 }
 
 // rest reads the output of a whole answer for items that came by no event of their own. An item is known by
@@ -286,9 +308,10 @@ func (d *responsesStreamDecoder) known(index int64, id, kind string) *readItem {
 }
 
 func (d *responsesStreamDecoder) failed(response []byte) {
-	d.start(response)
 	e := failureOf(response)
-	d.failUsage(parseUsage(find(response, "usage")))
+	if d.started { // else nothing has begun that would have to be ended
+		d.failUsage(parseUsage(find(response, "usage")))
+	}
 	d.fail(e)
 }
 

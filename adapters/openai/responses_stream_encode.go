@@ -44,6 +44,7 @@ func (e *responsesStreamEncoder) Encode(ev *canonical.Event, yield func(adapters
 	}
 	e.yield = yield
 	if ev.Kind == canonical.EventPing {
+		loseEvent(&e.lost, ev)
 		return nil
 	}
 	if ev.Choice > 0 {
@@ -66,6 +67,7 @@ func (e *responsesStreamEncoder) Encode(ev *canonical.Event, yield func(adapters
 	case canonical.EventBlockStop:
 		e.blockStop(ev)
 	case canonical.EventStop:
+		e.keepLast(ev.Extra)
 		e.stop(ev.Stop)
 	case canonical.EventError:
 		e.fail(ev.Error)
@@ -220,6 +222,21 @@ func (e *responsesStreamEncoder) stop(s canonical.Stop) {
 		name = "response.incomplete"
 	}
 	e.terminal(name, end)
+}
+
+// keepLast takes the members that only the end of an answer tells.
+func (e *responsesStreamEncoder) keepLast(fields []canonical.Field) {
+	if !e.answer.own {
+		loseFields(&e.lost, "", fields)
+		return
+	}
+	for _, f := range fields {
+		if f.Name == "service_tier" && isString(f.Raw) {
+			e.answer.tier = canonical.Token(f.Raw)
+		} else if extra(e.answer.kept, f.Name) == nil {
+			e.answer.kept = append(e.answer.kept, f)
+		}
+	}
 }
 
 func (e *responsesStreamEncoder) foreignUsage() *canonical.Usage {

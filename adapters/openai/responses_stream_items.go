@@ -44,8 +44,23 @@ func (d *responsesStreamDecoder) added(s *streamEvent) {
 		return
 	}
 	it.kind = string(inner(lenientString(find(s.item, "type"))))
-	if it.kind == "function_call" || it.kind == "custom_tool_call" {
+	switch it.kind {
+	case "function_call", "custom_tool_call":
 		d.beginCall(it, s.item)
+	case "message":
+		it.keep(s.item)
+	}
+}
+
+// keep takes the members of a message item that have no place of their own.
+func (it *readItem) keep(item []byte) {
+	it.kept = it.kept[:0]
+	for key, value := range rawjson.Members(item) {
+		switch name := nameOf(key); string(name) {
+		case "type", "role", "content", "id", "status":
+		default:
+			keep(&it.kept, append([]byte(insideMessage), name...), append([]byte(nil), value...))
+		}
 	}
 }
 
@@ -64,19 +79,22 @@ func (d *responsesStreamDecoder) beginCall(it *readItem, item []byte) *readPart 
 	}
 	p.part = canonical.Part{Kind: canonical.PartToolCall, ID: lenientString(find(item, "id")), Call: &c}
 	d.calls = true
-	d.begin(p)
+	d.begin(it, p)
 	return p
 }
 
 // begin tells that a block starts. What is remembered of it does not refer to the event.
-func (d *responsesStreamDecoder) begin(p *readPart) {
+func (d *responsesStreamDecoder) begin(it *readItem, p *readPart) {
 	p.begun = true
 	p.block = d.next
 	d.next++
 	first := p.part
+	if first.Path == "" {
+		first.Path = at("output", int(it.index))
+	}
 	d.ev = canonical.Event{Kind: canonical.EventBlockStart, Index: p.block, Part: &first}
 	d.emit()
-	p.part = canonical.Part{Kind: first.Kind, Verbatim: first.Verbatim}
+	p.part = canonical.Part{Kind: first.Kind, Verbatim: first.Verbatim, Path: first.Path}
 }
 
 // only gives the one part of an item that is no message.
@@ -113,10 +131,19 @@ func (d *responsesStreamDecoder) saidAt(it *readItem, i int64, kind canonical.Pa
 	d.start(nil)
 	p := it.at(i)
 	if !p.begun {
-		p.part = canonical.Part{Kind: kind, ID: idToken(it.id)}
-		d.begin(p)
+		p.part = canonical.Part{Kind: kind, ID: idToken(it.id), Extra: it.keptAt(i)}
+		p.part.Path = at(at("output", int(it.index))+".content", int(i))
+		d.begin(it, p)
 	}
 	return p
+}
+
+// keptAt gives what the message of a part has besides, if the part is the first.
+func (it *readItem) keptAt(i int64) []canonical.Field {
+	if i != 0 {
+		return nil
+	}
+	return slices.Clone(it.kept)
 }
 
 // idToken gives the token of an id that was kept without its quotes.
@@ -165,7 +192,7 @@ func (d *responsesStreamDecoder) thought(s *streamEvent, verbatim bool) *readPar
 func (d *responsesStreamDecoder) beginThought(it *readItem, kind canonical.PartKind, verbatim bool) {
 	p := it.only()
 	p.part = canonical.Part{Kind: kind, ID: idToken(it.id), Verbatim: verbatim}
-	d.begin(p)
+	d.begin(it, p)
 }
 
 // breakAt parts two parts of a summary.
@@ -196,6 +223,16 @@ func (d *responsesStreamDecoder) tell(p *readPart, delta canonical.Token) {
 	p.told = true
 	d.ev = canonical.Event{Kind: canonical.EventDelta, Index: p.block, Part: &p.part, Delta: delta}
 	d.emit()
+}
+
+// tellProbable gives a fragment of text on, with its probabilities.
+func (d *responsesStreamDecoder) tellProbable(p *readPart, s *streamEvent) {
+	if p == nil {
+		return
+	}
+	p.part.Logprobs = s.logprobs
+	d.tell(p, s.delta)
+	p.part.Logprobs = nil
 }
 
 // tellWhole gives a whole text on, unless fragments of it were.
@@ -257,6 +294,9 @@ func (d *responsesStreamDecoder) wholePart(it *readItem, i int64, part []byte) {
 		n++
 	}
 	last := canonical.Part{Kind: kind, Logprobs: listOf(find(part, "logprobs"))}
+	if whole, err := parsePart(part, ""); err == nil && len(whole.Extra) > 0 {
+		last.Extra = append(it.keptAt(i), whole.Extra...)
+	}
 	d.close(p, &last)
 }
 
@@ -286,6 +326,9 @@ func (d *responsesStreamDecoder) itemDone(it *readItem, item []byte) {
 	switch it.kind {
 	case "":
 	case "message":
+		if !it.begun() {
+			it.keep(item)
+		}
 		i := int64(0)
 		for part := range rawjson.Elements(find(item, "content")) {
 			d.wholePart(it, i, part)
@@ -369,6 +412,6 @@ func (d *responsesStreamDecoder) opaqueItem(it *readItem, item []byte) {
 		return
 	}
 	p.part = canonical.Part{Kind: canonical.PartOpaque, Item: true, Type: it.kind, Raw: item}
-	d.begin(p)
+	d.begin(it, p)
 	d.close(p, nil)
 }

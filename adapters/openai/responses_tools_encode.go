@@ -122,7 +122,7 @@ func (e *requestEncoder) choice() {
 	if c == nil || len(e.req.Tools) == 0 && !e.own {
 		return
 	}
-	if c.Raw != nil && !e.own {
+	if c.Raw != nil && !e.own && c.Mode != "tool" {
 		e.lost.Add(c.Path, "a choice that only its own dialect knows")
 	}
 	writeChoice(&e.w, c, e.req, e.own)

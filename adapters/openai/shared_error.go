@@ -215,16 +215,32 @@ func openAIErrorType(e *canonical.Error) string {
 	}
 }
 
-// errorCode is the error's own code, or the one by which clients of OpenAI know what Anthropic says in words.
+// errorCode is the error's own code, or the one by which clients of OpenAI know what Anthropic has types and words for.
 func errorCode(e *canonical.Error) canonical.Token {
-	if e.Code != nil {
+	if e.Code != nil && !is(e.Code, "server_error") { // which a failed response has where others have no code
 		return e.Code
 	}
-	if e.Type == "invalid_request_error" && bytes.HasPrefix(inner(e.Message), []byte("prompt is too long")) {
-		return canonical.Token(`"context_length_exceeded"`)
+	kind := e.Type
+	if kind == "" {
+		kind = kindOfStatus(e.Status)
 	}
-	if e.Type == "billing_error" {
+	switch kind {
+	case "authentication_error":
+		return canonical.Token(`"invalid_api_key"`)
+	case "billing_error":
 		return canonical.Token(`"insufficient_quota"`)
+	case "rate_limit_error":
+		return canonical.Token(`"rate_limit_exceeded"`)
+	case "overloaded_error":
+		return canonical.Token(`"server_is_overloaded"`)
+	case "not_found_error":
+		if bytes.HasPrefix(inner(e.Message), []byte("model:")) { // and not of a file or a path
+			return canonical.Token(`"model_not_found"`)
+		}
+	case "invalid_request_error":
+		if bytes.HasPrefix(inner(e.Message), []byte("prompt is too long")) {
+			return canonical.Token(`"context_length_exceeded"`)
+		}
 	}
 	return nil
 }

@@ -53,6 +53,20 @@ func stringAt(raw []byte, path string) (canonical.Token, error) {
 	return canonical.Token(raw), nil
 }
 
+// memberString is stringAt for the member of what stands at path.
+func memberString(raw []byte, path, name string) (canonical.Token, error) {
+	if isString(raw) { // most often, and then its path costs nothing
+		return canonical.Token(raw), nil
+	}
+	return stringAt(raw, path+"."+name)
+}
+
+// expected guesses how many elements a list has from its length, for the first allocation.
+func expected(list []byte) int {
+	const usual, most = 512, 32 // bytes of a turn or a tool, and what a guess may cost
+	return min(len(list)/usual+1, most)
+}
+
 // lenientString is stringAt for answers, where anything else counts as not said.
 func lenientString(raw []byte) canonical.Token {
 	if !isString(raw) {
@@ -99,6 +113,44 @@ func join(path, name string) string {
 		return name
 	}
 	return path + "." + name
+}
+
+// mediaPath tells where members of a medium stood that was decoded from a dialect.
+func mediaPath(source string, p *canonical.Part) string {
+	switch {
+	case source == sourceAnthropic:
+		return join(p.Path, "source")
+	case p.Kind == canonical.PartAudio:
+		return join(p.Path, "input_audio")
+	case source != chatSource:
+		return p.Path
+	case p.Kind == canonical.PartImage:
+		return join(p.Path, "image_url")
+	default:
+		return join(p.Path, "file")
+	}
+}
+
+// extraPath tells where a kept member of a part stood: in the part, or in the message item that the part is of.
+func extraPath(p *canonical.Part, name string) string {
+	if inside, ok := strings.CutPrefix(name, insideMessage); ok {
+		if i := strings.LastIndex(p.Path, ".content["); i >= 0 {
+			return join(p.Path[:i], inside)
+		}
+	}
+	return join(p.Path, name)
+}
+
+// inSource picks what something is called in the dialect that a request came in.
+func inSource(source, anthropic, chat, responses string) string {
+	switch source {
+	case sourceAnthropic:
+		return anthropic
+	case chatSource:
+		return chat
+	default:
+		return responses
+	}
 }
 
 // below takes the prefix off the name of a kept member; without a prefix, a name must have no dot of a nested one.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -72,34 +73,53 @@ func post(address string, stream bool) (status int, body string, err error) {
 	return resp.StatusCode, string(b), err
 }
 
-// TestPage holds that every block of Go in docs/embedding.md is in these files, but for indentation.
-func TestPage(t *testing.T) {
+// TestPages holds that every block of Go in a page of docs/ is part of a tested file, but for indentation.
+func TestPages(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/embedding.md")
+	tests := []struct {
+		page, sources string
+		least         int // blocks of code that there are
+	}{
+		{"embedding.md", "*.go", 10},
+		{"conversion.md", "../../adapters/*_test.go", 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.page, func(t *testing.T) {
+			t.Parallel()
+			page, err := os.ReadFile("../../docs/" + tt.page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources := sources(t, tt.sources)
+			blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+			if len(blocks) < tt.least {
+				t.Errorf("%d blocks of code found", len(blocks))
+			}
+			for _, b := range blocks {
+				if !strings.Contains(sources, "\n"+unindented(b[1])) {
+					t.Errorf("no example has this block:\n%s", b[1])
+				}
+			}
+		})
+	}
+}
+
+// sources reads files without their indentation.
+func sources(t *testing.T, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var sources strings.Builder
-	for _, e := range entries {
-		src, err := os.ReadFile(e.Name())
+	var all strings.Builder
+	for _, name := range files {
+		src, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sources.WriteString(unindented(string(src)))
+		all.WriteString(unindented(string(src)))
 	}
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) < 10 {
-		t.Errorf("%d blocks of code found", len(blocks))
-	}
-	for _, b := range blocks {
-		if !strings.Contains(sources.String(), "\n"+unindented(b[1])) {
-			t.Errorf("no example has this block:\n%s", b[1])
-		}
-	}
+	return all.String()
 }
 
 // TestMiddlewareTable compares the page's table of middleware with what a proxy says.

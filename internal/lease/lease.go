@@ -71,6 +71,16 @@ func (b *Buffer) Grow() {
 	next.Release() // with what was too small
 }
 
+// Adopt puts b in the place of B: what appending to B has come to. It is for the first holder, before anybody else has
+// the buffer.
+func (b *Buffer) Adopt(data []byte) {
+	b.B = data
+	b.class = class(cap(data)+1) - 1 // the largest that it has room for
+	if b.class < 0 || cap(data) > smallest<<(classes-1) {
+		b.class = classes
+	}
+}
+
 // Claim promises that whoever got hold of B until now keeps nothing of it beyond the readers that the returned
 // function opens. Without it the buffer is not used again. The function may be called at any time: when the buffer
 // has been given back meanwhile, and perhaps lent to somebody else, it fails with [ErrReturned].

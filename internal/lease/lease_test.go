@@ -201,3 +201,30 @@ func TestTransportSendsWhole(t *testing.T) {
 		b.Release()
 	}
 }
+
+// A buffer that has grown elsewhere is lent again to those whom it is large enough for, and to nobody else.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ size, class int }{
+		{10, classes},
+		{smallest, 0},
+		{smallest + 1, 0},
+		{2*smallest - 1, 0},
+		{2 * smallest, 1},
+		{5 * smallest, 2},
+		{smallest << (classes - 1), classes - 1},
+		{smallest<<(classes-1) + 1, classes},
+	} {
+		var p Pool
+		b := p.Get(1)
+		b.Adopt(make([]byte, 3, tt.size))
+		if b.class != tt.class || len(b.B) != 3 {
+			t.Errorf("%d bytes: class %d, want %d", tt.size, b.class, tt.class)
+		}
+		b.Claim()
+		b.Release() // must not panic, whatever the class
+		if got := p.Get(tt.size); cap(got.B) < tt.size {
+			t.Errorf("%d bytes: lent %d", tt.size, cap(got.B))
+		}
+	}
+}

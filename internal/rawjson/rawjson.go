@@ -86,6 +86,23 @@ func (d *Doc) Keys() iter.Seq[string] {
 	}
 }
 
+// Describes tells whether the Doc was made from this very slice.
+func (d *Doc) Describes(body []byte) bool {
+	return len(body) > 0 && len(body) == len(d.body) && &body[0] == &d.body[0]
+}
+
+// Members yields the top-level members as [Members] does, without looking for their ends again.
+func (d *Doc) Members() iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		for i := range d.n {
+			m := d.at(i)
+			if !yield(d.body[m.keyStart:m.keyEnd:m.keyEnd], d.body[m.valStart:m.valEnd:m.valEnd]) {
+				return
+			}
+		}
+	}
+}
+
 // Set gives a new body in which the value of key is raw. The old value is replaced in its place and every
 // other byte is kept. A key that the body does not have becomes the first member. raw must be one valid JSON
 // value; Set does not check it. The Doc goes on describing the old body: scan the new one to edit again.

@@ -24,6 +24,22 @@ func String(raw []byte) (s string, ok bool) {
 	return string(appendUnescaped(make([]byte, 0, len(token)), token)), true
 }
 
+// AppendText appends what [String] gives, and tells as it does whether raw is a string at all.
+func AppendText(dst, raw []byte) (text []byte, ok bool) {
+	raw = trim(raw)
+	if len(raw) < 2 || raw[0] != '"' {
+		return dst, false
+	}
+	if end, _ := (block{}).stringEnd(raw, 1); end != len(raw) {
+		return dst, false
+	}
+	token := raw[1 : len(raw)-1]
+	if bytes.IndexByte(token, '\\') < 0 && utf8.Valid(token) {
+		return append(dst, token...), true
+	}
+	return appendUnescaped(dst, token), true
+}
+
 // Int decodes a JSON number that is written as an integer and fits; ok is false for anything else, 1.0 and
 // 1e3 included.
 func Int(raw []byte) (n int64, ok bool) {

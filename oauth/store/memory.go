@@ -1,7 +1,3 @@
-// Package store holds implementations of [oauth.Store].
-//
-// [Memory] forgets everything when the process ends. It is the default of a library that writes no files
-// unless told to, and what tests use.
 package store
 
 import (
@@ -14,7 +10,9 @@ import (
 	"github.com/ccproxy-go/ccproxy/oauth"
 )
 
-// Memory keeps credentials in memory. The zero value is ready. A Memory must not be copied after first use.
+// Memory keeps credentials in memory and forgets them when the process ends. It is the default of a library
+// that writes no files unless told to, and what tests use. The zero value is ready. A Memory must not be
+// copied after first use.
 type Memory struct {
 	mu   sync.RWMutex
 	byID map[string]*oauth.Credentials

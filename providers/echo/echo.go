@@ -7,10 +7,16 @@
 //
 // # Routes
 //
-// POST /echo/v1/messages (streaming too), POST /echo/v1/messages/count_tokens, GET /echo/v1/models.
+// POST /echo/v1/messages, /echo/v1/chat/completions and /echo/v1/responses, whole and streamed, each in its own format;
+// POST /echo/v1/messages/count_tokens, GET /echo/v1/models.
 //
-// A request that has tools, and whose last user text says "use tool NAME" or "use tool NAME with {…}", is answered
-// with a call of that tool.
+// The answer is the text of the last message. A text that has orders in it is answered in other ways:
+//
+//   - "use tool NAME" or "use tool NAME with {…}", where the request has that tool: with a call of it. The result that
+//     comes back is echoed like any text. A request that demands a tool by its choice of tools gets a call, too.
+//   - "fail with STATUS" at the beginning, with a status from 400 to 599: with that error.
+//   - "break with STATUS" at the beginning: with a stream that ends in that error after its first words; as a whole
+//     answer it is the error alone.
 //
 // # Hooks
 //
@@ -24,14 +30,17 @@ package echo
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/adapters/anthropic"
+	"github.com/ccproxy-go/ccproxy/adapters/openai"
 )
 
 // Name is the plugin's name.
@@ -54,7 +63,9 @@ func Factory() ccproxy.Factory {
 		Description: "Answers with what it was told, without a network",
 		Config:      ccproxy.ConfigFor(func() *Config { return &Config{Models: []string{"echo-1"}} }),
 		Providers: []ccproxy.ProviderSpec{{
-			Formats: []adapters.Format{adapters.AnthropicMessages},
+			Formats: []adapters.Format{
+				adapters.AnthropicMessages, adapters.OpenAIChatCompletions, adapters.OpenAIResponses,
+			},
 			New: func(pc *ccproxy.PluginContext) (ccproxy.Provider, error) {
 				cfg, err := ccproxy.ConfigOf[Config](pc)
 				if err != nil {
@@ -79,31 +90,63 @@ func (p *provider) Models(context.Context) ([]ccproxy.Model, error) {
 
 // Do implements [ccproxy.Provider].
 func (p *provider) Do(ctx context.Context, call *ccproxy.Call) (*ccproxy.Answer, error) {
-	var req request
-	if err := json.Unmarshal(call.Body, &req); err != nil {
-		return nil, &ccproxy.Error{
-			Status: http.StatusBadRequest, Message: "request does not have the shape of the messages format", Err: err,
-		}
+	codec := codecOf(call.Format)
+	if codec == nil || call.Operation != ccproxy.OpGenerate && call.Operation != ccproxy.OpCountTokens {
+		return nil, ccproxy.ErrUnsupported
 	}
-	if err := req.check(call.Operation); err != nil {
+	req, err := codec.Requests().DecodeRequest(call.Body)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	if err := check(call, req); err != nil {
 		return nil, err
 	}
 	if call.Operation == ccproxy.OpCountTokens {
-		return jsonAnswer(map[string]int{"input_tokens": req.tokens()})
+		return jsonAnswer(strconv.AppendInt([]byte(`{"input_tokens":`), inputTokens(req), 10), "}"), nil
 	}
-	msg := p.reply(call, &req)
+	told := readTurn(req)
+	if told.failure != nil && (!told.midway || !call.Stream) {
+		return nil, told.failure
+	}
+	resp := p.reply(call, req, &told)
 	if call.Stream {
-		return &ccproxy.Answer{Events: msg.stream(ctx, p.cfg.Delay)}, nil
+		play := player{delay: p.cfg.Delay, resp: resp, failure: told.failure}
+		return &ccproxy.Answer{Events: play.events(ctx, codec.EncodeStream(req))}, nil
 	}
-	return jsonAnswer(msg)
+	body, err := codec.Responses().EncodeResponse(resp, req, nil)
+	if err != nil {
+		return nil, err
+	}
+	return jsonAnswer(body, ""), nil
 }
 
-func jsonAnswer(v any) (*ccproxy.Answer, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("encode answer: %w", err)
+// codecOf is the codec of a dialect that echo speaks.
+func codecOf(f adapters.Format) adapters.Codec {
+	switch f {
+	case adapters.AnthropicMessages:
+		return anthropic.Codec()
+	case adapters.OpenAIChatCompletions:
+		return openai.Chat()
+	case adapters.OpenAIResponses:
+		return openai.Responses()
+	default:
+		return nil
 	}
+}
+
+// malformed is the error for a request that its dialect does not know.
+func malformed(err error) error {
+	text := strings.TrimPrefix(err.Error(), adapters.ErrInvalidInput.Error()+": ")
+	param, _, named := strings.Cut(text, ": ")
+	if !named || !errors.Is(err, adapters.ErrInvalidInput) || strings.Contains(param, " ") {
+		param = ""
+	}
+	return &ccproxy.Error{Status: http.StatusBadRequest, Param: param, Message: text, Err: err}
+}
+
+func jsonAnswer(body []byte, end string) *ccproxy.Answer {
+	body = append(body, end...)
 	return &ccproxy.Answer{
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(b)),
-	}, nil
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)),
+	}
 }

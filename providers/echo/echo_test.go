@@ -95,7 +95,8 @@ func TestAnswers(t *testing.T) {
 		{"no tools", request("use tool weather", limit), text("use tool weather"), "end_turn"},
 		{
 			"blocks", `{"model":"any","max_tokens":9,"messages":[{"role":"user","content":"first"},{"role":"assistant","content":"x"},
-			{"role":"user","content":[{"type":"text","text":"a"},{"type":"image"},{"type":"tool_result","content":[{"type":"text","text":"b"}]}]}]}`,
+			{"role":"user","content":[{"type":"text","text":"a"},{"type":"image","source":{"type":"url","url":"https://example.com/a.png"}},
+			{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"b"}]}]}]}`,
 			text("a\nb"), "end_turn",
 		},
 	}
@@ -209,11 +210,11 @@ func TestErrors(t *testing.T) {
 		{"no max_tokens", "/v1/messages", request("x", ""), "max_tokens: "},
 		{"zero max_tokens", "/v1/messages", request("x", `,"max_tokens":0`), "max_tokens: "},
 		{"negative max_tokens", "/v1/messages", request("x", `,"max_tokens":-5`), "max_tokens: "},
-		{"max_tokens in words", "/v1/messages", request("x", `,"max_tokens":"5"`), "shape"},
-		{"fraction", "/v1/messages", request("x", `,"max_tokens":1.5`), "shape"},
-		{"messages object", "/v1/messages", `{"model":"m","max_tokens":1,"messages":{}}`, "shape"},
-		{"content number", "/v1/messages", `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":5}]}`, "shape"},
-		{"tools object", "/v1/messages", request("x", `,"max_tokens":1,"tools":{}`), "shape"},
+		{"max_tokens in words", "/v1/messages", request("x", `,"max_tokens":"5"`), "max_tokens: must be a number"},
+		{"fraction", "/v1/messages", request("x", `,"max_tokens":1.5`), "max_tokens: must be an integer"},
+		{"messages object", "/v1/messages", `{"model":"m","max_tokens":1,"messages":{}}`, "messages: must be an array"},
+		{"content number", "/v1/messages", `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":5}]}`, "messages[0].content: must be"},
+		{"tools object", "/v1/messages", request("x", `,"max_tokens":1,"tools":{}`), "tools: must be an array"},
 		{"count without model", "/v1/messages/count_tokens", `{"messages":[{"role":"user","content":"x"}]}`, "model: "},
 		{"count without messages", "/v1/messages/count_tokens", `{"model":"m"}`, "messages: "},
 	}

@@ -5,7 +5,10 @@
 // For Anthropic's SDK in front of its own API the ways are the openers in targets_test.go, the uses are
 // scenarios. A scenario states what an application sees, and must see the same over every target.
 //
-// The files openai_* are about conversion: OpenAI's SDK in front of Anthropic's API, and Anthropic's SDK in
-// front of an API that speaks Chat Completions (openai_compat_test.go). Each test states what the SDK shows,
-// and must see the same whether it asks for a whole answer or for a stream.
+// The matrix holds three clients (Messages, Chat Completions and Responses of the two SDKs; client_*) against three
+// upstreams (upstream_*), one of each dialect: matrix_test.go for conversations, which must be through the proxy what
+// they are with an upstream of the client's own dialect and nothing in between, matrix_failures_test.go for errors,
+// which must be those of the client's dialect.
+//
+// The files openai_* are about what only OpenAI's dialects have, in front of Anthropic's API.
 package sdkcompat

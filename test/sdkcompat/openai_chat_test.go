@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/openai/openai-go/v3"
-
-	"github.com/ccproxy-go/ccproxy/providers/providertest"
 )
 
 type chatParams = openai.ChatCompletionNewParams
@@ -24,11 +22,19 @@ func chatWhole(ctx context.Context, c openAI, p chatParams) (*openai.ChatComplet
 }
 
 func chatStream(ctx context.Context, c openAI, p chatParams) (*openai.ChatCompletion, error) {
+	return chatStreamed(ctx, c, p, func(openai.ChatCompletionChunk) {})
+}
+
+// chatStreamed shows the chunks to see, too.
+func chatStreamed(
+	ctx context.Context, c openAI, p chatParams, see func(openai.ChatCompletionChunk),
+) (*openai.ChatCompletion, error) {
 	p.StreamOptions.IncludeUsage = openai.Bool(true)
 	stream := c.Chat.Completions.NewStreaming(ctx, p)
 	defer stream.Close()
 	var acc openai.ChatCompletionAccumulator
 	for stream.Next() {
+		see(stream.Current())
 		if !acc.AddChunk(stream.Current()) {
 			return nil, errors.New("the accumulator refuses " + stream.Current().RawJSON())
 		}
@@ -41,16 +47,6 @@ func chatStream(ctx context.Context, c openAI, p chatParams) (*openai.ChatComple
 
 func ask(messages ...openai.ChatCompletionMessageParamUnion) chatParams {
 	return chatParams{Model: model, Messages: messages}
-}
-
-func askWeather() chatParams {
-	p := ask(openai.UserMessage("Please use tool weather."))
-	p.Tools = []openai.ChatCompletionToolUnionParam{
-		openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{
-			Name: "weather", Description: openai.String("Tells the weather."), Parameters: weatherSchema(),
-		}),
-	}
-	return p
 }
 
 func chatAnswer(t *testing.T, c *openai.ChatCompletion, err error) answer {
@@ -75,24 +71,6 @@ func chatAnswer(t *testing.T, c *openai.ChatCompletion, err error) answer {
 		got.Calls = append(got.Calls, functionCall{call.ID, call.Function.Name, call.Function.Arguments})
 	}
 	return got
-}
-
-func TestChatText(t *testing.T) {
-	t.Parallel()
-	for name, call := range chats() {
-		for _, text := range []string{providertest.DefaultText, greeting} {
-			t.Run(name+"/"+strings.Fields(text)[0], func(t *testing.T) {
-				t.Parallel()
-				c := openOpenAI(t, providertest.Message(text))
-				got, err := call(t.Context(), c, ask(openai.UserMessage("Hello there")))
-				words := int64(len(strings.Fields(text)))
-				same(t, "answer", answer{
-					ID: firstID, Model: model, Role: "assistant", Text: text, End: "stop",
-					Input: 2, Output: words, Total: 2 + words,
-				}, chatAnswer(t, got, err))
-			})
-		}
-	}
 }
 
 // Usage comes in a chunk of its own, without choices, and only to those who ask for it.
@@ -123,71 +101,6 @@ func TestChatStreamUsage(t *testing.T) {
 		if err := stream.Err(); err != nil || chunks < 8 || usages != want || bare != want {
 			t.Errorf("asked %t: %d chunks, %d with usage, %d without choices, %v", asked, chunks, usages, bare, err)
 		}
-	}
-}
-
-func TestChatToolTurns(t *testing.T) {
-	t.Parallel()
-	for name, call := range chats() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := openOpenAI(t)
-			p := askWeather()
-			first, err := call(t.Context(), c, p)
-			const arguments = `{"request":"Please use tool weather."}`
-			same(t, "first answer", answer{
-				ID: firstID, Model: model, Role: "assistant", End: "tool_calls",
-				Calls: []functionCall{{firstTool, "weather", arguments}}, Input: 4, Output: 4, Total: 8,
-			}, chatAnswer(t, first, err))
-			same(t, "tools that the upstream saw", []any{map[string]any{
-				"name": "weather", "description": "Tells the weather.", "input_schema": weatherSchema(),
-			}}, c.sent(t)["tools"])
-
-			m := first.Choices[0].Message
-			p.Messages = append(p.Messages, m.ToParam(), openai.ToolMessage("22 degrees", m.ToolCalls[0].ID))
-			second, err := call(t.Context(), c, p)
-			got := chatAnswer(t, second, err)
-			if got.Text != "The tool answered: 22 degrees" || got.End != "stop" || got.Calls != nil {
-				t.Errorf("second answer = %+v", got)
-			}
-			messages, ok := c.sent(t)["messages"].([]any)
-			if !ok || len(messages) != 3 {
-				t.Fatalf("the upstream saw messages %v", messages)
-			}
-			same(t, "call that the upstream saw", map[string]any{
-				"role": "assistant", "content": []any{map[string]any{
-					"type": "tool_use", "id": firstTool, "name": "weather",
-					"input": map[string]any{"request": "Please use tool weather."},
-				}},
-			}, messages[1])
-		})
-	}
-}
-
-func TestChatParallelTools(t *testing.T) {
-	t.Parallel()
-	for name, call := range chats() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := openOpenAI(t, twoCalls)
-			p := askWeather()
-			first, err := call(t.Context(), c, p)
-			same(t, "answer", answer{
-				ID: "msg_two", Model: model, Role: "assistant", Text: "Both.", End: "tool_calls",
-				Calls: []functionCall{{"toolu_a", "weather", `{"request":"Wien"}`}, {"toolu_b", "clock", `{}`}},
-				Input: 5, Output: 9, Total: 14,
-			}, chatAnswer(t, first, err))
-
-			p.Messages = append(p.Messages, first.Choices[0].Message.ToParam(),
-				openai.ToolMessage("noon", "toolu_b"), openai.ToolMessage("22 degrees", "toolu_a"))
-			if _, err := call(t.Context(), c, p); err != nil {
-				t.Fatalf("second turn: %+v", openAIFailureOf(err))
-			}
-			messages, ok := c.sent(t)["messages"].([]any)
-			if !ok || len(messages) != 3 {
-				t.Fatalf("the upstream saw messages %v: results belong into one turn", messages)
-			}
-		})
 	}
 }
 

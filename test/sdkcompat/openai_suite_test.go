@@ -122,45 +122,6 @@ func weatherSchema() map[string]any {
 	}
 }
 
-// twoCalls answers with a text and two calls, whole or as a stream as the request asks.
-func twoCalls(w http.ResponseWriter, r *http.Request) {
-	var asked struct{ Stream bool }
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	if !asked.Stream {
-		providertest.Raw(http.StatusOK, http.Header{"Content-Type": {"application/json"}},
-			`{"id":"msg_two","type":"message",`+
-				`"role":"assistant","model":"`+model+`","content":[{"type":"text","text":"Both."},`+
-				`{"type":"tool_use","id":"toolu_a","name":"weather","input":{"request":"Wien"}},`+
-				`{"type":"tool_use","id":"toolu_b","name":"clock","input":{}}],`+
-				`"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":5,"output_tokens":9}}`)(w, r)
-		return
-	}
-	event := func(typ, rest string) providertest.Part {
-		return providertest.Event(typ, `{"type":"`+typ+`",`+rest+`}`)
-	}
-	providertest.Stream(
-		event("message_start", `"message":{"id":"msg_two","type":"message","role":"assistant","model":"`+model+`",`+
-			`"content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":5,"output_tokens":1}}`),
-		event("content_block_start", `"index":0,"content_block":{"type":"text","text":""}`),
-		event("content_block_delta", `"index":0,"delta":{"type":"text_delta","text":"Both."}`),
-		event("content_block_stop", `"index":0`),
-		event("content_block_start", `"index":1,`+
-			`"content_block":{"type":"tool_use","id":"toolu_a","name":"weather","input":{}}`),
-		event("content_block_delta", `"index":1,"delta":{"type":"input_json_delta","partial_json":"{\"request\""}`),
-		event("content_block_delta", `"index":1,"delta":{"type":"input_json_delta","partial_json":":\"Wien\"}"}`),
-		event("content_block_stop", `"index":1`),
-		event("content_block_start", `"index":2,`+
-			`"content_block":{"type":"tool_use","id":"toolu_b","name":"clock","input":{}}`),
-		event("content_block_stop", `"index":2`),
-		event("message_delta", `"delta":{"stop_reason":"tool_use","stop_sequence":null},`+
-			`"usage":{"output_tokens":9}`),
-		providertest.Event("message_stop", `{"type":"message_stop"}`),
-	)(w, r)
-}
-
 // stopped answers with a text that ends for the reason, whole or as a stream.
 func stopped(reason string) providertest.Reply {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -26,6 +26,9 @@ const (
 	idPrefix = "ccp1_"
 )
 
+// Start is what an envelope begins with where it stands in a body, unless it stands for an id.
+const Start = `"` + prefix
+
 // How a field is written. The quotes of a string are left out, which keeps ids short.
 const (
 	fieldNil = iota

@@ -1,0 +1,5 @@
+package command
+
+import "github.com/spf13/cobra"
+
+func (a *app) authCommand() *cobra.Command { return group("auth", "Log in to providers, and out") }

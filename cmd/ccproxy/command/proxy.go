@@ -1,0 +1,31 @@
+package command
+
+import (
+	"log/slog"
+	"path/filepath"
+
+	"github.com/ccproxy-go/ccproxy"
+)
+
+// build makes a proxy as all commands do.
+func (a *app) build(s ccproxy.Settings, l *slog.Logger, extra ...ccproxy.Option) (*ccproxy.Proxy, error) {
+	options := []ccproxy.Option{ccproxy.WithLogger(l)}
+	options = append(options, extra...)
+	return a.registry.Build(s, append(options, a.ProxyOptions...)...)
+}
+
+// userDir is ccproxy's directory among the user's configuration, "" if the environment does not tell.
+func (a *app) userDir() string {
+	base := a.variable("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(base) {
+		base = a.variable("HOME")
+		if base == "" {
+			base = a.variable("USERPROFILE")
+		}
+		if base == "" {
+			return ""
+		}
+		base = filepath.Join(base, ".config")
+	}
+	return filepath.Join(base, "ccproxy")
+}

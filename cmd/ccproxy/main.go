@@ -1,0 +1,27 @@
+// Command ccproxy serves the proxy, logs in to providers, and shows and checks its configuration. What it can do is in
+// docs/command.md of the project, and behind --help.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ccproxy-go/ccproxy/bundled"
+	"github.com/ccproxy-go/ccproxy/cmd/ccproxy/command"
+)
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-stop
+		signal.Stop(stop) // from here on, a second signal does what it does to any program
+		cancel()
+	}()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	os.Exit(command.Run(ctx, command.Options{Factories: bundled.Factories(), Hangup: hangup}, os.Args[1:]))
+}

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// KeyFile is a [KeySource] that reads a file with keys as [ParseKeys] takes them, one per line. The file is
+// read each time, so a new first line rotates the keys of a running process. It may be a symbolic link, as
+// mounted secrets are. Keep it elsewhere than what is sealed, lest they leak together.
+type KeyFile struct {
+	// Path of the file. Required.
+	Path string
+	// Create makes a file with a random key, of mode 0600, if there is none. Of several processes that do so
+	// at the same time all get the same key.
+	Create bool
+}
+
+var _ KeySource = KeyFile{}
+
+// Keys reads the file. The error wraps [oauth.ErrInvalid] if it holds no keys, and fs.ErrNotExist if there is
+// no file.
+func (k KeyFile) Keys(ctx context.Context) ([]Key, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	keys, err := k.read()
+	for attempt := 0; k.Create && attempt < 3 && errors.Is(err, fs.ErrNotExist); attempt++ {
+		if err := k.create(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		keys, err = k.read()
+	}
+	return keys, err
+}
+
+func (k KeyFile) read() ([]Key, error) {
+	const enough = 64 << 10
+	text, err := disk{}.read(k.Path, enough)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := ParseKeys(string(text))
+	if err != nil {
+		return nil, &Error{Op: "load", Place: k.Path, Err: err}
+	}
+	return keys, nil
+}
+
+// create writes a file of another name and links it, which fails where somebody was faster: nobody ever sees
+// half a key, or one that is replaced. The other file may have been swept up in between; then there is none.
+func (k KeyFile) create() error {
+	dir := filepath.Dir(k.Path)
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	temp := filepath.Join(dir, tempName())
+	if err := replaceFile(disk{}, temp, []byte(NewKey().Text().Reveal()+"\n")); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp) }()
+	if err := os.Link(temp, k.Path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return disk{}.syncDir(dir)
+}

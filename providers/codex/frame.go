@@ -1,0 +1,52 @@
+package codex
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
+)
+
+// maxWhole bounds an answer that is not a stream.
+const maxWhole = 32 << 20
+
+// sendWhole sends an answer that is not a stream, which is mostly an error.
+func (c *connection) sendWhole(ctx context.Context, resp *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxWhole))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return c.send(ctx, errorFrame(resp.StatusCode, resp.Header, body))
+	}
+	return c.send(ctx, fmt.Appendf(nil, `{"type":"response.completed","sequence_number":0,"response":%s}`, body))
+}
+
+// errorFrame is the event that ends a turn before it began, as OpenAI's own WebSocket tells it: with the status and the
+// headers that say when to try again.
+func errorFrame(status int, h http.Header, body []byte) []byte {
+	failure, ok := rawjson.Find(body, "error")
+	if !ok || !json.Valid(body) {
+		body = adapters.EncodeError(adapters.OpenAIResponses, adapters.ErrorInfo{
+			Status: status, Message: http.StatusText(status),
+		})
+		failure, _ = rawjson.Find(body, "error")
+	}
+	told := make(map[string]string)
+	for name := range h {
+		if name == "Retry-After" || name == "X-Request-Id" || strings.HasPrefix(name, "X-Codex-") ||
+			strings.HasPrefix(name, "X-Ratelimit-") {
+			told[strings.ToLower(name)] = h.Get(name)
+		}
+	}
+	headers, err := json.Marshal(told)
+	if err != nil {
+		headers = []byte("{}")
+	}
+	return fmt.Appendf(nil, `{"type":"error","status":%d,"error":%s,"headers":%s}`, status, failure, headers)
+}
