@@ -10,6 +10,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/oauth"
+	"github.com/ccproxy-go/ccproxy/oauth/store"
 )
 
 // accounts are the logins of a proxy: one for each OAuth provider, under the provider's name.
@@ -26,9 +27,19 @@ type account struct {
 	provider oauth.Provider
 	store    oauth.Store
 
-	mu     sync.Mutex
-	peeked time.Time // when the store was looked at for somebody who only watches
-	seen   oauth.State
+	mu      sync.Mutex
+	loading int       // calls of the store's Load that have not returned
+	peeked  time.Time // when the store was looked at for somebody who only watches
+	seen    oauth.State
+}
+
+// setUp makes the accounts those of a proxy, before anything uses them.
+func (a *accounts) setUp(p *Proxy, o options) {
+	a.proxy, a.logins.Store = p, o.sessions
+	a.tokens.Store, a.tokens.OnEvent = o.credentials, a.told
+	if o.credentials == nil {
+		a.tokens.Store = new(store.Memory)
+	}
 }
 
 // add makes a provider known and its account with it. remove takes both out again; it waits for a refresh that runs.
@@ -97,6 +108,7 @@ func (a *accounts) told(e oauth.Event) {
 		level = slog.LevelWarn
 	case oauth.EventLogin, oauth.EventLogout, oauth.EventSaved:
 		level = slog.LevelInfo
+	default:
 	}
 	attrs := []slog.Attr{slog.String("account", e.Account), slog.String("kind", string(e.Kind))}
 	if e.Err != nil {
@@ -142,6 +154,7 @@ func payloadsOf(e oauth.Event) []hooks.Payload {
 		if e.Err != nil {
 			return []hooks.Payload{failed("revoke")}
 		}
+	default:
 	}
 	return nil
 }
@@ -154,20 +167,42 @@ func (a *account) state(ctx context.Context, s oauth.Status) oauth.State {
 	if s.State != oauth.StateUnknown {
 		return s.State
 	}
+	if a.mayPeek() {
+		_, err := a.load(ctx, s.ID)
+		a.peek(err)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now := time.Now(); now.Sub(a.peeked) >= peekEvery {
-		a.peeked = now
-		a.seen = oauth.StateUnknown
-		_, err := a.load(ctx, s.ID)
-		switch {
-		case errors.Is(err, oauth.ErrNoCredentials):
-			a.seen = oauth.StateNoCredentials
-		case errors.Is(err, oauth.ErrCorrupt):
-			a.seen = oauth.StateCorrupt
-		}
-	}
 	return a.seen
+}
+
+// mayPeek tells whether it is time to look at the store again, and nobody does: a store that hangs holds one
+// goroutine, however many ask.
+func (a *account) mayPeek() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.seen == "" {
+		a.seen = oauth.StateUnknown
+	}
+	now := time.Now()
+	if a.loading > 0 || now.Sub(a.peeked) < peekEvery {
+		return false
+	}
+	a.peeked = now
+	return true
+}
+
+func (a *account) peek(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case errors.Is(err, oauth.ErrNoCredentials):
+		a.seen = oauth.StateNoCredentials
+	case errors.Is(err, oauth.ErrCorrupt):
+		a.seen = oauth.StateCorrupt
+	default:
+		a.seen = oauth.StateUnknown
+	}
 }
 
 func (a *account) forgetPeek() {
@@ -176,16 +211,33 @@ func (a *account) forgetPeek() {
 	a.peeked = time.Time{}
 }
 
-// load gives what is stored. A store is somebody else's code, which may panic, or be slow.
-func (a *account) load(ctx context.Context, id string) (c *oauth.Credentials, err error) {
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout/2)
+// load gives what is stored. A store is somebody else's code, which may panic, or not return.
+func (a *account) load(ctx context.Context, id string) (*oauth.Credentials, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	err = guardCall(func() (err error) {
-		c, err = a.store.Load(ctx, id)
+	a.count(+1)
+	found := make(chan *oauth.Credentials, 1)
+	err := begin(func() error {
+		defer a.count(-1)
+		c, err := a.store.Load(ctx, id)
+		found <- c
 		return err
-	})
-	if err == nil && c == nil {
-		err = oauth.ErrNoCredentials
+	}).wait(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	c := <-found
+	if c == nil {
+		return nil, oauth.ErrNoCredentials
+	}
+	return c, nil
+}
+
+// loadTimeout is shorter than the time of a health check.
+const loadTimeout = healthTimeout / 2
+
+func (a *account) count(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.loading += n
 }

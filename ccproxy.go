@@ -32,6 +32,7 @@ type Proxy struct {
 	options  options
 	settings Settings
 	limits   Limits
+	streams  Streams
 	logger   *slog.Logger
 	plan     *plan
 	records  []*record // those that run, in the order of their start
@@ -40,6 +41,7 @@ type Proxy struct {
 	hooks     hooks.Registry
 	formats   adapters.Registry
 	oauth     oauth.Registry
+	accounts  accounts
 	tasks     sched.Scheduler
 	bodies    lease.Pool
 	docs      sync.Pool // of *rawjson.Doc
@@ -49,16 +51,17 @@ type Proxy struct {
 	servicesMu sync.RWMutex
 	services   map[string]service
 
-	lifecycle sync.Mutex // held by Start and Shutdown
-	state     atomic.Int32
-	live      atomic.Pointer[serving]
-	interrupt atomic.Pointer[context.CancelCauseFunc] // ends a start that is under way
-	flights   flights
-	guard     guard
-	known     [2]string           // members of a request that the proxy reads
-	models    map[string]modelMap // by provider
-	cards     map[string][]Model  // by provider
-	summary   []middleware.SummaryEntry
+	lifecycle  sync.Mutex // held by Start and Shutdown
+	state      atomic.Int32
+	live       atomic.Pointer[serving]
+	interrupt  atomic.Pointer[context.CancelCauseFunc] // ends a start that is under way
+	flights    flights
+	guard      guard
+	complaints hostComplaints
+	known      [2]string           // members of a request that the proxy reads
+	models     map[string]modelMap // by provider
+	cards      map[string][]Model  // by provider
+	summary    []middleware.SummaryEntry
 }
 
 type service struct {
@@ -85,7 +88,7 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	s = s.clone()
 	pl, err := r.plan(s, o)
 	g, guardErr := s.Security.guard()
-	if err := errors.Join(o.err, guardErr, err); err != nil {
+	if err := errors.Join(o.err, o.checkDial(), guardErr, err); err != nil {
 		return nil, err
 	}
 	models, mapErr := modelMaps(s, pl)
@@ -103,15 +106,17 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 		o.tracer = debugTracer{o.logger}
 	}
 	p := &Proxy{
-		options: o, settings: s, limits: s.Limits.withDefaults(), logger: o.logger, plan: pl,
+		options: o, settings: s, limits: s.Limits.withDefaults(), streams: s.Streams.withDefaults(),
+		logger: o.logger, plan: pl,
 		byName: make(map[string]*record), services: make(map[string]service), transport: o.transport,
 		guard: g,
 		known: [2]string{"model", "stream"}, models: models, cards: cards,
 	}
 	if p.transport == nil {
-		p.own = newUpstreamTransport()
+		p.own = newUpstreamTransport(o.dial)
 		p.transport = p.own
 	}
+	p.accounts.setUp(p, o)
 	p.hooks.SetLogger(o.logger)
 	p.formats.SetLogger(o.logger)
 	for _, c := range codecs() {
@@ -162,7 +167,7 @@ func (p *Proxy) newRecord(pl *planned) (*record, error) {
 		HTTPClient: p.newManagedClient(pl.name),
 		Hooks:      ownedHooks{&p.hooks, r},
 		Formats:    ownedFormats{&p.formats, r},
-		OAuth:      ownedOAuth{&p.oauth, r},
+		OAuth:      ownedOAuth{&p.oauth, &p.accounts, r},
 		Plugins:    directory{p},
 		CLI:        p.options.cli,
 		Tracer:     p.options.tracer,

@@ -26,7 +26,7 @@ type CoreServices struct {
 	Hooks HookRegistry
 	// Formats holds the format adapters.
 	Formats FormatRegistry
-	// OAuth holds the OAuth providers.
+	// OAuth holds the OAuth providers and gives the tokens of their accounts.
 	OAuth OAuthRegistry
 	// Plugins tells of the plugins of this proxy.
 	Plugins PluginDirectory
@@ -66,6 +66,9 @@ type OAuthRegistry interface {
 	Lookup(name string) (oauth.Provider, bool)
 	// Infos describes all providers, by name.
 	Infos() []oauth.Info
+	// Source gives the tokens of the account of a provider of any plugin. It can be asked for at any time, also before
+	// the provider is there: until then, and while a login is needed, Token fails with a *[LoginError].
+	Source(name string) oauth.Source
 }
 
 // PluginDirectory tells of the plugins of a proxy.
@@ -190,12 +193,13 @@ func (f ownedFormats) Lookup(pair adapters.FormatPair) (adapters.FormatAdapter, 
 func (f ownedFormats) Pairs() []adapters.FormatPair { return f.reg.Pairs() }
 
 type ownedOAuth struct {
-	reg   *oauth.Registry
-	owner *record
+	reg      *oauth.Registry
+	accounts *accounts
+	owner    *record
 }
 
 func (o ownedOAuth) Register(p oauth.Provider) (func(), error) {
-	undo, err := o.reg.Register(p)
+	undo, err := o.accounts.add(o.owner.name, p)
 	if err != nil {
 		return nil, err
 	}
@@ -205,3 +209,5 @@ func (o ownedOAuth) Register(p oauth.Provider) (func(), error) {
 func (o ownedOAuth) Lookup(name string) (oauth.Provider, bool) { return o.reg.Lookup(name) }
 
 func (o ownedOAuth) Infos() []oauth.Info { return o.reg.Infos() }
+
+func (o ownedOAuth) Source(name string) oauth.Source { return accountSource{o.accounts, name} }

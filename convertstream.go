@@ -30,6 +30,9 @@ func (t *relay) watched(in adapters.Stream) adapters.Stream {
 			if !yield(ev, nil) {
 				return
 			}
+			if t.ans.Events != nil {
+				t.out.await()
+			}
 		}
 		if !done {
 			t.cut = errStreamCut

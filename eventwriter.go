@@ -44,20 +44,6 @@ func (s streaming) Open(w http.ResponseWriter, r *http.Request) (*EventWriter, e
 	return &EventWriter{w: w, control: control, ctx: r.Context(), timeout: s.timeout, strict: r.ProtoMajor > 1}, nil
 }
 
-// canFlush looks for what http.ResponseController would flush, below the proxy's own writer, which always can.
-func canFlush(w http.ResponseWriter) bool {
-	if ex, ok := w.(*exchange); ok {
-		w = ex.w
-	}
-	switch w := w.(type) {
-	case interface{ FlushError() error }, http.Flusher:
-		return true
-	case interface{ Unwrap() http.ResponseWriter }:
-		return canFlush(w.Unwrap())
-	}
-	return false
-}
-
 func setStreamHeaders(h http.Header) {
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")

@@ -51,11 +51,11 @@ func (r *record) health(ctx context.Context) Health {
 	if len(status.Abandoned) > 0 {
 		return Health{Status: HealthFail, Output: "a call of the plugin does not return"}
 	}
-	checker, ok := r.runtime.(HealthChecker)
-	if !ok {
-		return Health{Status: HealthPass}
+	h := Health{Status: HealthPass}
+	if checker, ok := r.runtime.(HealthChecker); ok {
+		h = r.ask(ctx, checker)
 	}
-	return r.ask(ctx, checker)
+	return h.withAccounts(r.pc.proxy.accounts.accountStates(ctx, r.name))
 }
 
 // probe is one health check that may have several askers.
@@ -147,7 +147,7 @@ func (p *Proxy) statusOf(m Manifest) PluginStatus {
 }
 
 // details are the flat details of a plugin's health.
-func (p *Proxy) details(m Manifest, r *record, h Health) map[string]any {
+func (p *Proxy) details(ctx context.Context, m Manifest, r *record, h Health) map[string]any {
 	status := p.statusOf(m)
 	active := status.State == stateActive
 	d := make(map[string]any)
@@ -173,6 +173,9 @@ func (p *Proxy) details(m Manifest, r *record, h Health) map[string]any {
 		d["output"] = h.Output
 	}
 	if r != nil {
+		if states := p.accounts.accountStates(ctx, r.name); len(states) > 0 {
+			d["accounts"] = states
+		}
 		r.mu.Lock()
 		if len(r.panics) > 0 {
 			d["failed_goroutines"] = cloneSlice(r.panics)

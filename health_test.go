@@ -88,6 +88,8 @@ func TestHealthOfAnAuthPlugin(t *testing.T) {
 	want := map[string]any{
 		"type": "auth_provider", "initialized": true, "state": "active",
 		"oauth_provider_registered": true, "oauth_provider_names": []any{"idp"},
+		"accounts": []any{map[string]any{"id": "idp", "provider": "idp", "state": "no_credentials"}},
+		"output":   "account idp: no_credentials",
 	}
 	if diff := cmp.Diff(want, detailsOf(t, p, "login")); diff != "" {
 		t.Errorf("details (-want +got):\n%s", diff)

@@ -17,10 +17,15 @@ import (
 
 // newUpstreamTransport is tuned for few hosts with many long streams each. Nothing here bounds how long an
 // answer takes: models think for minutes, and it is the request's context that ends a call.
-func newUpstreamTransport() *http.Transport {
+func newUpstreamTransport(guard *dialGuard) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	proxy := http.ProxyFromEnvironment
+	if guard != nil {
+		dialer.ControlContext = guard.control
+		proxy = nil // it would connect to wherever it is told, out of the guard's sight
+	}
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  proxy,
 		DialContext:            lease.Dialer(dialer.DialContext),
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -135,7 +140,7 @@ const maxBodySnapshot = 1 << 20
 
 // bodySnapshot copies a request's body where that is possible without consuming it.
 func bodySnapshot(req *http.Request) (body string, cut bool) {
-	if req.GetBody == nil {
+	if req.GetBody == nil || secret.Body(req.Context()) {
 		return "", req.Body != nil && req.Body != http.NoBody
 	}
 	rc, err := req.GetBody()

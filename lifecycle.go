@@ -98,7 +98,7 @@ func (p *Proxy) start(ctx context.Context, run func(context.Context) (*serving, 
 	}
 	if err != nil {
 		p.state.Store(proxyStopped)
-		return errors.Join(err, p.stopAll(context.WithoutCancel(ctx), "start failed"))
+		return errors.Join(err, p.stopAll(ctx, "start failed"))
 	}
 	p.live.Store(live)
 	active := p.activeNames()
@@ -303,7 +303,7 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	if drainErr != nil {
 		drainErr = fmt.Errorf("drain: %w", drainErr)
 	}
-	return errors.Join(drainErr, p.stopAll(context.WithoutCancel(ctx), "shutdown"))
+	return errors.Join(drainErr, p.stopAll(ctx, "shutdown"))
 }
 
 // awaitCancelled gives requests that were cancelled a moment to return, so that no plugin is stopped under them.
@@ -315,8 +315,9 @@ func (p *Proxy) awaitCancelled(ctx context.Context) {
 
 const cancelledLeaveWithin = time.Second
 
-// stopAll stops whatever was started, in reverse. Each part has its own limit, so ctx carries none.
-func (p *Proxy) stopAll(ctx context.Context, reason string) error {
+// stopAll stops whatever was started, in reverse. Each part has its own limit, whatever is left of that of asked.
+func (p *Proxy) stopAll(asked context.Context, reason string) error {
+	ctx := context.WithoutCancel(asked)
 	p.live.Store(nil)
 	p.emit("", &hooks.AppShutdown{Version: Version, Plugins: p.activeNames(), Reason: reason})
 	var errs []error
@@ -328,6 +329,9 @@ func (p *Proxy) stopAll(ctx context.Context, reason string) error {
 		}
 	}
 	bounded(p.limits.PluginStop, p.tasks.Stop)
+	if err := p.accounts.stop(asked); err != nil {
+		errs = append(errs, err)
+	}
 	// One limit for all flushes: a hook that hangs costs it once, not once for each plugin.
 	flushCtx, cancel := context.WithTimeout(ctx, p.limits.PluginStop)
 	defer cancel()

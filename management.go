@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/ccproxy-go/ccproxy/oauth"
 )
 
 // coreEndpoints are the proxy's own.
@@ -122,14 +124,26 @@ type pluginListed struct {
 	Status  string `json:"status"`
 	Version string `json:"version"`
 	Reason  string `json:"reason,omitempty"`
+	// Accounts are the plugin's OAuth accounts that somebody should look at.
+	Accounts []accountListed `json:"accounts,omitempty"`
 }
 
-func (p *Proxy) servePlugins(w http.ResponseWriter, _ *http.Request) {
+type accountListed struct {
+	ID    string      `json:"id"`
+	State oauth.State `json:"state"`
+}
+
+func (p *Proxy) servePlugins(w http.ResponseWriter, r *http.Request) {
 	list := []pluginListed{}
 	for _, s := range p.Statuses() {
 		l := pluginListed{Name: s.Name, Type: "plugin", Status: s.State, Version: s.Version}
 		if s.Reason != nil {
 			l.Reason = s.Reason.Error()
+		}
+		for _, account := range p.accounts.accountStates(r.Context(), s.Name) {
+			if AccountHealth(account.State) != HealthPass {
+				l.Accounts = append(l.Accounts, accountListed{account.ID, account.State})
+			}
 		}
 		list = append(list, l)
 	}
@@ -195,7 +209,8 @@ func (p *Proxy) servePluginHealth(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-cache, no-store, must-revalidate")
 	writeJSON(w, http.StatusOK, map[string]any{
-		"plugin": m.Name, "status": healthWord(h.Status), "adapter_loaded": loaded, "details": p.details(m, rec, h),
+		"plugin": m.Name, "status": healthWord(h.Status), "adapter_loaded": loaded,
+		"details": p.details(r.Context(), m, rec, h),
 	})
 }
 

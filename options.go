@@ -12,6 +12,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy/internal/nearest"
 	"github.com/ccproxy-go/ccproxy/middleware"
+	"github.com/ccproxy-go/ccproxy/oauth"
 )
 
 // Option is what an application gives to [Registry.Build] in code.
@@ -30,7 +31,11 @@ type options struct {
 	configs    map[string]any
 	cli        CLIDetector
 	tracer     Tracer
+	sessions   oauth.SessionStore
 	err        error
+
+	credentials oauth.Store
+	dial        *dialGuard // nil lets upstreams be anywhere
 }
 
 func (o options) pluginConfig(plugin string) any { return o.configs[plugin] }
@@ -100,6 +105,18 @@ func WithPluginConfig[C any](plugin string, c C) Option {
 
 // WithCLIDetector replaces what looks for installed command-line programs.
 func WithCLIDetector(d CLIDetector) Option { return optionFunc(func(o *options) { o.cli = d }) }
+
+// WithCredentialStore sets where the credentials of OAuth logins are kept, for providers that have no place of their
+// own. Defaults to memory: a login is gone with the proxy, also where a reload puts another one in its place.
+func WithCredentialStore(s oauth.Store) Option {
+	return optionFunc(func(o *options) { o.credentials = s })
+}
+
+// WithSessionStore sets where OAuth logins are kept while the user is at the authorization server. Several processes
+// behind one public URL share one. Defaults to memory, with at most [oauth.DefaultSessionLimit] of them.
+func WithSessionStore(s oauth.SessionStore) Option {
+	return optionFunc(func(o *options) { o.sessions = s })
+}
 
 // WithTracer sets what times pieces of work. Defaults to debug lines of the logger.
 func WithTracer(t Tracer) Option { return optionFunc(func(o *options) { o.tracer = t }) }

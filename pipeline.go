@@ -72,19 +72,19 @@ func (in inlet) serve(w http.ResponseWriter, r *http.Request, choose chooser) {
 }
 
 func (p *pipeline) answer(ctx context.Context, w http.ResponseWriter, ex *exchange, call *Call) {
+	t := &relay{pipeline: p, ex: ex, w: w, call: call, client: p.format, from: p.upstream}
+	defer t.settle()
+	t.promise(ctx)
 	ans, err := p.do(ctx, ex, call)
 	if err != nil {
-		ex.fail(w, cause(ctx, err))
+		t.refuse(cause(ctx, err))
 		return
 	}
 	// A provider that answers with events has nothing to close.
 	if ans.Body != nil {
 		defer ans.Body.Close() // what was read is what counts
 	}
-	t := &relay{pipeline: p, ex: ex, w: w, call: call, ans: ans, client: p.format, from: ans.Format}
-	if t.from == "" {
-		t.from = p.upstream
-	}
+	t.take(ans)
 	t.named = newModelName(call)
 	defer func() { ex.lost = t.lost.List }()
 	if err := t.run(ctx); err != nil {
@@ -112,7 +112,7 @@ func cause(ctx context.Context, err error) error {
 		return err
 	}
 	switch c := context.Cause(ctx); {
-	case errors.Is(c, ErrDraining):
+	case errors.Is(c, ErrDraining), isOwn(c):
 		return c
 	case errors.Is(c, context.DeadlineExceeded) && ctx.Value(inProcessKey{}) == nil:
 		// It is the host's deadline, not the caller's own: the client is still there to be told.
@@ -120,6 +120,11 @@ func cause(ctx context.Context, err error) error {
 		return &Error{Status: http.StatusGatewayTimeout, Message: msg, Err: c}
 	}
 	return errClientGone
+}
+
+func isOwn(err error) bool {
+	_, ok := errors.AsType[*Error](err)
+	return ok
 }
 
 // receive makes a call of a request, and finds whose it is.

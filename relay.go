@@ -31,7 +31,9 @@ type relay struct {
 	buf       *lease.Buffer // of an answer that is not a stream
 	unsized   bool          // nobody said how long it is, so its end may be a break
 	out       streamWriter
-	committed bool // the client has been sent a status
+	committed bool      // the client has been sent a status
+	open      bool      // the first event of a stream has been relayed
+	promised  time.Time // when the client is sent the headers of a stream, come what may; zero for never
 	begun     time.Time
 	firstAt   time.Duration
 	chunks    int64
@@ -49,8 +51,18 @@ type relay struct {
 	replayed  bool             // the client's stream is one that the provider has not made
 }
 
+// take begins with the provider's answer.
+func (t *relay) take(ans *Answer) {
+	t.out.mu.Lock()
+	defer t.out.mu.Unlock()
+	t.ans, t.begun = ans, time.Now()
+	if ans.Format != "" {
+		t.from = ans.Format
+	}
+	t.out.since, t.out.awaited = t.begun, true
+}
+
 func (t *relay) run(ctx context.Context) error {
-	t.begun = time.Now()
 	t.tap = t.ex.enabled(hooks.EventRequestCompleted) || t.ex.enabled(hooks.EventRequestFailed) ||
 		t.ex.enabled(hooks.EventProviderStreamEnd)
 	switch {
@@ -74,11 +86,25 @@ func (t *relay) run(ctx context.Context) error {
 // fail ends a relay that went wrong: with a status while there is none, with an error event in a stream, and
 // otherwise by breaking the connection off, so that half an answer does not look like a whole one.
 func (t *relay) fail(err error) {
-	if !t.committed {
+	if !t.settle() {
 		t.ex.providerError(asError(err), time.Since(t.begun))
 		t.ex.fail(t.w, err)
 		return
 	}
+	t.breakOff(err, true)
+}
+
+// refuse ends a call that the provider has not answered, of which hooks know.
+func (t *relay) refuse(err error) {
+	if !t.settle() {
+		t.ex.fail(t.w, err)
+		return
+	}
+	t.breakOff(err, false)
+}
+
+// breakOff ends an answer that has begun. Hooks are told of the provider's error if it is news.
+func (t *relay) breakOff(err error, news bool) {
 	t.ex.failure = err
 	if errors.Is(err, errClientGone) {
 		return
@@ -91,7 +117,9 @@ func (t *relay) fail(err error) {
 	if t.complete {
 		return // the client has its terminal event
 	}
-	t.ex.providerError(e, time.Since(t.begun))
+	if news {
+		t.ex.providerError(e, time.Since(t.begun))
+	}
 	t.out.sendError(t.client, t.place.at(e.info(t.call.ID)))
 }
 
@@ -117,6 +145,9 @@ func (t *relay) relayBody(ctx context.Context) error {
 	}
 	if t.replays() {
 		return t.replay(ctx, body)
+	}
+	if t.settle() {
+		return &Error{Status: http.StatusBadGateway, Message: "the provider did not answer with a stream"}
 	}
 	if t.from != t.client {
 		if body, err = t.convertResponse(ctx, body); err != nil {
@@ -164,8 +195,9 @@ func (t *relay) setBodyHeader() {
 // send writes a whole answer.
 func (t *relay) send(body []byte) {
 	t.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	t.settle()
 	t.committed = true
-	t.out = t.newStreamWriter()
+	t.openWriter()
 	t.out.extend()
 	t.w.WriteHeader(t.ans.Status)
 	if _, err := t.out.Write(body); err != nil {
@@ -196,12 +228,12 @@ func (t *relay) readAnswer() (body []byte, whole bool, err error) {
 
 // passOn relays an answer of which body is the beginning.
 func (t *relay) passOn(body []byte) error {
-	if t.from != t.client {
+	if t.from != t.client || !t.promised.IsZero() {
 		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer is too large to convert"}
 	}
 	t.setBodyHeader()
 	t.committed = true
-	t.out = t.newStreamWriter()
+	t.openWriter()
 	t.out.extend()
 	t.w.WriteHeader(t.ans.Status)
 	if _, err := t.out.Write(body); err != nil {
@@ -225,11 +257,14 @@ func (t *relay) relayError(ctx context.Context) error {
 			body = nil
 		}
 	}
+	body = t.errorBody(ctx, body)
+	if t.settle() {
+		return t.lateError(body)
+	}
 	h := t.w.Header()
 	copyAnswerHeader(h, t.ans.Header)
 	nameRequest(h, t.client, t.call.ID)
 	noteLosses(h, t.call.lost, nil)
-	body = t.errorBody(ctx, body)
 	h.Set("Content-Type", "application/json")
 	t.ex.errType = errorType(body)
 	if t.ex.enabled(hooks.EventProviderError) {
@@ -242,6 +277,15 @@ func (t *relay) relayError(ctx context.Context) error {
 	}
 	t.send(body)
 	return nil
+}
+
+// lateError is an error of the provider for a client that has been sent the headers of a stream.
+func (t *relay) lateError(body []byte) *Error {
+	e := &Error{Status: clientStatus(t.client, t.ans.Status)}
+	e.Message, _ = jsonString(body, "error", "message")
+	e.Type, _ = jsonString(body, "error", "type")
+	e.Code, _ = jsonString(body, "error", "code")
+	return e
 }
 
 const maxErrorBody = 1 << 20

@@ -14,7 +14,7 @@ import (
 // the client's own format or in another. They are false for what is no answer of a model, where a format has no codec,
 // and for what an upstream that speaks the client's own format makes of it: such an answer is relayed as it comes.
 func (t *relay) shapes() (from, to adapters.Codec, ok bool) {
-	if t.op != OpGenerate || t.from == t.client && !t.ans.Reshape && t.ans.Events == nil {
+	if t.op != OpGenerate || t.from == t.client && !t.ans.Reshape && t.ans.Events == nil && t.promised.IsZero() {
 		return nil, nil, false
 	}
 	from, ok = t.proxy.formats.Codec(t.from)
@@ -41,6 +41,7 @@ func (t *relay) collect(ctx context.Context) error {
 	if events == nil {
 		events = t.eventsOf(sse.NewReader(t.ans.Body, t.proxy.limits.EventBytes))
 	}
+	t.attend(ctx)
 	t.startStream()
 	resp, err := adapters.Collect(from.DecodeStream(), t.counted(t.watched(events)))
 	if err != nil {
@@ -111,7 +112,7 @@ func (t *relay) replay(ctx context.Context, body []byte) error {
 		return conversionError(http.StatusBadGateway, "answer", t.from, t.client, err)
 	}
 	t.replayed = true
-	t.out = t.newStreamWriter()
+	t.attend(ctx)
 	enc := to.EncodeStream(t.asked(to))
 	var buf []byte
 	err = adapters.Replay(resp, enc, func(ev adapters.Event) error {

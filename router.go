@@ -47,7 +47,7 @@ func guards(e middleware.Entry) bool {
 // newServing puts together what the active plugins made.
 func (p *Proxy) newServing() *serving {
 	s := &serving{proxy: p}
-	endpoints := p.coreEndpoints()
+	endpoints := append(p.coreEndpoints(), p.oauthEndpoints()...)
 	var provided []mountedEndpoint
 	entries := append([]middleware.Entry{
 		{Name: "request_id", Layer: layerRequestID, Func: middleware.RequestID()},

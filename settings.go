@@ -40,6 +40,25 @@ type Settings struct {
 	Features Features
 	// Limits bounds what one request or plugin may take.
 	Limits Limits
+	// Streams says how clients' streams are kept open.
+	Streams Streams
+}
+
+// Streams says how clients' streams are kept open while a provider is silent.
+type Streams struct {
+	// KeepAlive is how long a client's stream may be silent before it is sent a keep-alive of its format: a ping
+	// event for Anthropic's clients, a comment for OpenAI's. Zero means 15 seconds; a time longer than any answer
+	// takes turns them off.
+	KeepAlive time.Duration
+	// CommitAfter is how long a client that asks for a stream waits for the first event. Then it is sent the headers
+	// of a stream and keep-alives, whatever comes: a failure after that is an event of a stream that has status 200.
+	// Zero means never: without a first event, a failure is an answer with a status of its own.
+	CommitAfter time.Duration
+}
+
+func (s Streams) withDefaults() Streams {
+	s.KeepAlive = positive(s.KeepAlive, 15*time.Second)
+	return s
 }
 
 // Features switches behaviour that is on its way in or out.
@@ -76,6 +95,9 @@ type Limits struct {
 	ReadTimeout time.Duration
 	// WriteTimeout is how long a client may take nothing of an answer. Defaults to 30 seconds.
 	WriteTimeout time.Duration
+	// StreamIdle is how long a provider that has begun a stream may send nothing of it, not even a comment or a ping.
+	// The stream ends with an error then. How long a stream takes in all is not limited. Defaults to 5 minutes.
+	StreamIdle time.Duration
 	// PluginStart bounds each call of a plugin while it starts. Defaults to 30 seconds.
 	PluginStart time.Duration
 	// PluginStop bounds each plugin's Shutdown. Defaults to 5 seconds.
@@ -89,6 +111,7 @@ func (l Limits) withDefaults() Limits {
 	l.JSONDepth = positive(l.JSONDepth, 256)
 	l.ReadTimeout = positive(l.ReadTimeout, time.Minute)
 	l.WriteTimeout = positive(l.WriteTimeout, 30*time.Second)
+	l.StreamIdle = positive(l.StreamIdle, 5*time.Minute)
 	l.PluginStart = positive(l.PluginStart, 30*time.Second)
 	l.PluginStop = positive(l.PluginStop, 5*time.Second)
 	return l

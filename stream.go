@@ -20,7 +20,7 @@ var errStreamCut = errors.New("stream ended without its terminal event")
 
 // relayStream relays a stream event by event on the handler's goroutine.
 func (t *relay) relayStream(ctx context.Context) error {
-	t.out = t.newStreamWriter()
+	t.attend(ctx)
 	t.startStream()
 	var err error
 	if t.ans.Events == nil && t.from == t.client {
@@ -37,13 +37,6 @@ func (t *relay) relayStream(ctx context.Context) error {
 	}
 	t.endStream(ended)
 	return err
-}
-
-func (t *relay) newStreamWriter() streamWriter {
-	return streamWriter{
-		w: t.w, control: http.NewResponseController(t.w), timeout: t.proxy.limits.WriteTimeout,
-		strict: t.ex.r.ProtoMajor > 1,
-	}
 }
 
 // startStream tells hooks that the provider streams; endStream tells them how that ended.
@@ -120,6 +113,7 @@ func (t *relay) relayEvents(ctx context.Context) error {
 		if events, err = t.convertStream(ctx, t.watched(events)); err != nil {
 			return err
 		}
+		t.lazy = t.lazy && t.ans.Events == nil // nobody else flushes before a provider's own events
 		defer func() { t.logLosses(ctx, t.call, "answer", t.lost.List) }()
 	}
 	var buf []byte
@@ -158,9 +152,12 @@ func (t *relay) relayEvents(ctx context.Context) error {
 func (t *relay) eventsOf(in *sse.Reader) adapters.Stream {
 	return func(yield func(adapters.Event, error) bool) {
 		for {
-			if t.lazy && !in.Buffered() && t.out.flush() != nil {
-				t.gone = true
-				return
+			if !in.Buffered() {
+				t.out.await()
+				if t.lazy && t.out.flush() != nil {
+					t.gone = true
+					return
+				}
 			}
 			ev, err := in.Next()
 			if data := bareError(in, ev, err); data != nil {
@@ -184,30 +181,51 @@ func (t *relay) eventsOf(in *sse.Reader) adapters.Stream {
 // event relays one event. Until the first one nothing is sent, so that an error that comes first is still an
 // answer with a status of its own.
 func (t *relay) event(typ string, data, raw []byte, hasData bool) error {
-	if !hasData && !t.committed && len(t.out.held)+len(raw) <= maxHeld {
-		t.out.held = append(t.out.held, raw...)
-		return nil
-	}
 	var terminal, isError bool
 	if hasData {
 		terminal, isError = adapters.Terminal(t.client, typ, data)
 	}
+	if terminal && t.complete && !t.erred {
+		return nil // a stream ends once
+	}
+	if !t.open {
+		if held, err := t.first(data, raw, hasData, isError); held || err != nil {
+			return err
+		}
+	}
+	if isError {
+		t.noteError(data)
+		if typ == "" && t.client == adapters.AnthropicMessages { // whose SDKs pass over events without a name
+			typ = "error"
+			raw = sse.AppendEvent(nil, typ, data)
+		}
+	}
+	t.complete = t.complete || terminal
+	return t.pass(typ, data, raw, hasData)
+}
+
+// first relays what comes before the headers are sent, or sends them.
+func (t *relay) first(data, raw []byte, hasData, isError bool) (held bool, err error) {
+	t.out.mu.Lock()
+	defer t.out.mu.Unlock()
+	if !hasData && !t.committed && len(t.out.held)+len(raw) <= maxHeld {
+		t.out.held = append(t.out.held, raw...)
+		return true, nil
+	}
 	if isError && !t.committed {
 		if e := firstError(t.client, data); e != nil {
 			t.complete = true
+			t.out.settle()
 			e.Header = make(http.Header, len(t.ans.Header))
 			copyAnswerHeader(e.Header, t.ans.Header) // ids and hints of when to try again
-			return e
+			return false, e
 		}
 	}
 	if !t.committed {
 		t.commit()
 	}
-	if isError {
-		t.noteError(data)
-	}
-	t.complete = t.complete || terminal
-	return t.pass(typ, data, raw, hasData)
+	t.open, t.firstAt = true, time.Since(t.begun)
+	return false, nil
 }
 
 // pass writes an event to the client, and tells hooks of it.
@@ -249,106 +267,24 @@ func (t *relay) noteError(data []byte) {
 	}
 }
 
-// commit sends the headers.
+// commit sends the headers: those of the provider's answer if there is one yet. The writer is locked.
 func (t *relay) commit() {
-	h := t.w.Header()
-	copyAnswerHeader(h, t.ans.Header)
+	h, status := t.w.Header(), http.StatusOK
+	if t.ans != nil {
+		copyAnswerHeader(h, t.ans.Header)
+		noteLosses(h, t.call.lost, nil)
+		status = t.ans.Status
+	}
 	nameRequest(h, t.client, t.call.ID)
-	noteLosses(h, t.call.lost, nil)
 	setStreamHeaders(h)
-	if ct := t.ans.Header.Get("Content-Type"); t.from == t.client && strings.HasPrefix(ct, "text/event-stream") {
-		h.Set("Content-Type", ct)
+	if t.ans != nil && t.from == t.client {
+		if ct := t.ans.Header.Get("Content-Type"); strings.HasPrefix(ct, "text/event-stream") {
+			h.Set("Content-Type", ct)
+		}
 	}
-	t.firstAt = time.Since(t.begun)
 	t.committed, t.ex.streamed = true, true
-	t.w.WriteHeader(t.ans.Status)
+	t.inspectHost()
+	t.w.WriteHeader(status)
 	t.out.pending = true
-}
-
-// streamWriter writes to a client that may be slow, gone, or behind a writer that cannot flush.
-type streamWriter struct {
-	w        http.ResponseWriter
-	control  *http.ResponseController
-	timeout  time.Duration
-	deadline time.Time // the write deadline that is set
-	fixed    bool      // the host's writer has no deadlines
-	strict   bool      // a deadline that passes ends the stream even if nothing is being written: HTTP/2
-	held     []byte    // comments that came before the first event
-	pending  bool      // something is not flushed
-}
-
-// extend moves the write deadline on, at most once a second since that is what it costs.
-func (s *streamWriter) extend() {
-	if s.fixed {
-		return
-	}
-	now := time.Now()
-	if s.deadline.Sub(now) > s.timeout-min(time.Second, s.timeout/4) {
-		return
-	}
-	s.deadline = now.Add(s.timeout)
-	s.fixed = s.control.SetWriteDeadline(s.deadline) != nil
-}
-
-// Write implements io.Writer for answers that are not streams: a client gets the time for each piece of them.
-func (s *streamWriter) Write(b []byte) (int, error) {
-	const piece = 64 << 10
-	written := 0
-	for len(b) > 0 {
-		s.extend()
-		n, err := s.w.Write(b[:min(piece, len(b))])
-		written += n
-		if err != nil {
-			return written, err
-		}
-		b = b[n:]
-	}
-	return written, nil
-}
-
-func (s *streamWriter) write(b []byte) error {
-	s.extend()
-	if len(s.held) > 0 {
-		held := s.held
-		s.held = nil
-		if _, err := s.w.Write(held); err != nil {
-			return errClientGone
-		}
-	}
-	s.pending = true
-	if _, err := s.w.Write(b); err != nil {
-		return errClientGone
-	}
-	return nil
-}
-
-func (s *streamWriter) flush() error {
-	if !s.pending {
-		return nil
-	}
-	s.pending = false
-	s.extend()
-	err := s.control.Flush()
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return errClientGone
-	}
-	s.rest()
-	return nil
-}
-
-// rest takes the deadline back while the upstream is silent.
-func (s *streamWriter) rest() {
-	if !s.strict || s.fixed {
-		return
-	}
-	s.deadline = time.Time{}
-	s.fixed = s.control.SetWriteDeadline(s.deadline) != nil
-}
-
-// sendError ends a stream with the error event of the client's format.
-func (s *streamWriter) sendError(f adapters.Format, e adapters.ErrorInfo) {
-	ev := adapters.EncodeStreamError(f, e)
-	if s.write(sse.AppendEvent(nil, ev.Type, ev.Data)) == nil {
-		_ = s.flush() // nobody is left to tell
-	}
+	t.keepAlive()
 }

@@ -218,7 +218,11 @@ func TestFaults(t *testing.T) {
 }
 
 func ask(ctx context.Context, s *host, body string) (status int, got string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://proxy"+messagesPath, strings.NewReader(body))
+	return askAt(ctx, s, messagesPath, body)
+}
+
+func askAt(ctx context.Context, s *host, path, body string) (status int, got string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://proxy"+path, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
 	}
@@ -235,7 +239,7 @@ func ask(ctx context.Context, s *host, body string) (status int, got string, err
 func TestLargeEvents(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigSetup{quiet: true})
-	for _, size := range []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 8 << 20} {
+	for _, size := range []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 8 << 20, 32<<20 - 100} {
 		data := `{"type":"content_block_delta","text":"` + strings.Repeat("a", size) + `"}`
 		events := startEvent + "event: content_block_delta\ndata: " + data + "\n\n" + stopEvent
 		r.upstream.Enqueue(streamOf(events))
@@ -277,7 +281,9 @@ func TestEventsAreFlushed(t *testing.T) {
 		t.Run(fmt.Sprint("http2 ", http2), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, rigSetup{})
+				r := newRig(t, rigSetup{settings: ccproxy.Settings{
+					Limits: ccproxy.Limits{StreamIdle: time.Hour}, Streams: ccproxy.Streams{KeepAlive: time.Hour},
+				}})
 				s := newHost(t, r.proxy, http2)
 				gate := make(chan struct{})
 				events := []string{startEvent, ": ping\n\n", deltaEvent, "event: ping\ndata: {\"type\":\"ping\"}\n\n", usageEvent, stopEvent}
@@ -390,7 +396,10 @@ func TestHostDeadline(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, rigSetup{options: []ccproxy.Option{ccproxy.WithMiddleware(deadline)}})
+		r := newRig(t, rigSetup{
+			settings: ccproxy.Settings{Streams: ccproxy.Streams{KeepAlive: time.Hour}},
+			options:  []ccproxy.Option{ccproxy.WithMiddleware(deadline)},
+		})
 		r.upstream.Enqueue(streamOf(startEvent, providertest.Gate(nil)))
 		got := r.post(t, streamBody).Body.String()
 		wantBroken(t, got, startEvent)

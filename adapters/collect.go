@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
 // Collect makes a whole answer of a stream, for a client who asked for one where the upstream only streams. It fails
@@ -50,6 +51,7 @@ type collected struct {
 	text          []byte         // what is between the quotes of the fragments
 	signature     []byte
 	citations     []byte
+	logprobs      []byte
 }
 
 func (c *collector) take(ev canonical.Event) error {
@@ -167,6 +169,22 @@ func (b *collected) add(ev canonical.Event) {
 		}
 		b.citations = append(b.citations, ev.Citation...)
 	}
+	if ev.Part != nil {
+		b.weigh(ev.Part.Logprobs)
+	}
+}
+
+// weigh takes the probabilities of a fragment, which Chat has in an object of their own.
+func (b *collected) weigh(list canonical.Raw) {
+	if inside, ok := rawjson.Find(list, "content"); ok {
+		list = inside
+	}
+	for raw := range rawjson.Elements(list) {
+		if len(b.logprobs) > 0 {
+			b.logprobs = append(b.logprobs, ',')
+		}
+		b.logprobs = append(b.logprobs, raw...)
+	}
 }
 
 func appendContent(dst []byte, t canonical.Token) []byte {
@@ -226,7 +244,7 @@ func (b *collected) whole() canonical.Part {
 		}
 	}
 	raw(&p.Citations, b.citations, b.end.Citations)
-	raw(&p.Logprobs, nil, b.end.Logprobs)
+	raw(&p.Logprobs, b.logprobs, b.end.Logprobs)
 	raw(&p.Raw, nil, b.end.Raw)
 	if b.end.Media != nil {
 		p.Media = b.end.Media

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -98,8 +99,15 @@ type (
 )
 
 func (e ErrorInfo) short(f Format) shortError {
-	return shortError{Type: cmp.Or(e.Type, errorType(f, e.Status)), Message: e.Message}
+	msg := e.Message
+	if f == AnthropicMessages && e.Code == "context_length_exceeded" && !strings.Contains(msg, tooLong) {
+		msg = tooLong + ": " + msg
+	}
+	return shortError{Type: cmp.Or(e.Type, errorType(f, e.Status)), Message: msg}
 }
+
+// tooLong are the words by which clients of Anthropic's format know what OpenAI's have a code for.
+const tooLong = "prompt is too long"
 
 func (e ErrorInfo) openAI(f Format) openAIDetail {
 	return openAIDetail{

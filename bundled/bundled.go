@@ -7,6 +7,8 @@ package bundled
 
 import (
 	"github.com/ccproxy-go/ccproxy"
+	oauthclaude "github.com/ccproxy-go/ccproxy/oauth/claude"
+	oauthcodex "github.com/ccproxy-go/ccproxy/oauth/codex"
 	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
 	"github.com/ccproxy-go/ccproxy/providers/codex"
 	"github.com/ccproxy-go/ccproxy/providers/echo"
@@ -21,6 +23,8 @@ func Factories() []ccproxy.Factory {
 		claudeapi.Factory(),
 		codex.Factory(),
 		echo.Factory(),
+		oauthclaude.Factory(),
+		oauthcodex.Factory(),
 		openaicompat.Factory(),
 	}
 }

@@ -167,7 +167,7 @@ func text(name string, v reflect.Value) string {
 	}
 }
 
-// withoutUser hides the password of an address.
+// withoutUser hides who logs in at an address.
 func withoutUser(s string) string {
 	if !strings.Contains(s, "@") {
 		return s
@@ -176,7 +176,7 @@ func withoutUser(s string) string {
 	if err != nil || u.User == nil {
 		return s
 	}
-	u.User = url.User("***")
+	u.User = url.User("redacted")
 	return u.String()
 }
 

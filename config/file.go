@@ -148,6 +148,8 @@ type document struct {
 
 	Features features       `toml:"features"`
 	Limits   ccproxy.Limits `toml:"limits"`
+
+	Streams ccproxy.Streams `toml:"streams"`
 }
 
 // features is [ccproxy.Features] with the names and the senses that files use.
@@ -182,6 +184,7 @@ func (d *document) settings() ccproxy.Settings {
 			ManualFormatAdapters: !d.Features.ManifestFormatAdapters,
 			UntypedAdapters:      !d.Features.UseTypedAdapters,
 		},
-		Limits: d.Limits,
+		Limits:  d.Limits,
+		Streams: d.Streams,
 	}
 }

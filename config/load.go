@@ -180,17 +180,19 @@ func (l *loader) checkCore() {
 		l.failf(l.at("server", "public_url"), "server.public_url", "must have no query, fragment or user")
 	}
 	l.checkSecurity()
-	l.checkLimits()
+	l.checkNumbers("limits", l.document.Limits)
+	l.checkNumbers("streams", l.document.Streams)
 	l.checkPluginNames("enabled_plugins")
 	l.checkPluginNames("disabled_plugins")
 }
 
-func (l *loader) checkLimits() {
-	v := reflect.ValueOf(l.document.Limits)
+// checkNumbers refuses negative numbers in a section that has a default for zero.
+func (l *loader) checkNumbers(section string, values any) {
+	v := reflect.ValueOf(values)
 	fields, _ := fieldsOf(v.Type())
 	for _, f := range fields {
 		if number := v.FieldByIndex(f.index); number.CanInt() && number.Int() < 0 {
-			l.failf(l.at("limits", f.key), join("limits", f.key), "must not be negative")
+			l.failf(l.at(section, f.key), join(section, f.key), "must not be negative")
 		}
 	}
 }

@@ -68,10 +68,13 @@ func schemaOf(t reflect.Type, rules string, byDefault reflect.Value, above []ref
 func scalarSchema(t reflect.Type) map[string]any {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
-		const pattern = `^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))*$`
+		const part = `([0-9]+(\.[0-9]*)?|\.[0-9]+)`
+		const pattern = `^[-+]?` + part + `(ns|us|µs|ms|s|m|h)?(` + part + `(ns|us|µs|ms|s|m|h))*$`
 		return map[string]any{
 			"description": "seconds, or a duration such as 1m30s",
-			"anyOf":       []any{map[string]any{"type": "number"}, map[string]any{"type": "string", "pattern": pattern}},
+			"anyOf": []any{
+				map[string]any{"type": "number"}, map[string]any{"type": "string", "pattern": pattern},
+			},
 		}
 	case t == reflect.TypeFor[Level]():
 		return map[string]any{"type": "string", "description": levelNames}
@@ -97,13 +100,12 @@ func scalarSchema(t reflect.Type) map[string]any {
 }
 
 func compositeSchema(t reflect.Type, rules string, byDefault reflect.Value, above []reflect.Type) map[string]any {
-	if slices.Contains(above, t) { // a type that holds itself
-		return map[string]any{"type": "object"}
-	}
-	above = append(slices.Clip(above), t)
 	switch t.Kind() {
 	case reflect.Struct:
-		return structSchema(t, byDefault, above)
+		if slices.Contains(above, t) { // a type that holds itself
+			return map[string]any{"type": "object"}
+		}
+		return structSchema(t, byDefault, append(slices.Clip(above), t))
 	case reflect.Map:
 		return map[string]any{
 			"type": "object", "additionalProperties": schemaOf(t.Elem(), rules, reflect.Value{}, above),
@@ -123,7 +125,8 @@ func structSchema(t reflect.Type, byDefault reflect.Value, above []reflect.Type)
 			one["default"] = d
 		}
 		properties[f.key] = one
-		if !byDefault.IsValid() && slices.Contains(strings.Split(rules, ","), "required") {
+		own, _, _ := strings.Cut(","+rules+",", ",dive,")
+		if !byDefault.IsValid() && strings.Contains(own+",", ",required,") {
 			required = append(required, f.key)
 		}
 	}
@@ -159,28 +162,34 @@ func defaultOf(key string, v reflect.Value) (any, bool) {
 
 // addRule says a rule of the validator in the words of JSON Schema, where there are some.
 func addRule(s map[string]any, t reflect.Type, name, param string) {
-	number, err := strconv.ParseFloat(param, 64)
-	isNumber := err == nil && (s["type"] == "integer" || s["type"] == "number")
-	count := map[reflect.Kind]string{
+	if t.Kind() == reflect.String {
+		switch name {
+		case "oneof":
+			s["enum"] = strings.Fields(param)
+		case "http_url", "url":
+			s["format"] = "uri"
+		}
+	}
+	limit, err := strconv.ParseFloat(param, 64)
+	if word := limitWord(s, t, name); err == nil && word != "" {
+		s[word] = limit
+	}
+}
+
+// limitWord is JSON Schema's word for a limit of a number or a length, "" for none.
+func limitWord(s map[string]any, t reflect.Type, name string) string {
+	if s["type"] == "integer" || s["type"] == "number" {
+		return map[string]string{
+			"gte": "minimum", "min": "minimum", "lte": "maximum", "max": "maximum",
+			"gt": "exclusiveMinimum", "lt": "exclusiveMaximum",
+		}[name]
+	}
+	counted := map[reflect.Kind]string{
 		reflect.String: "Length", reflect.Slice: "Items", reflect.Array: "Items", reflect.Map: "Properties",
 	}[t.Kind()]
-	counts := err == nil && count != "" && !readsText(t)
-	switch {
-	case (name == "gte" || name == "min") && isNumber:
-		s["minimum"] = number
-	case (name == "lte" || name == "max") && isNumber:
-		s["maximum"] = number
-	case name == "gt" && isNumber:
-		s["exclusiveMinimum"] = number
-	case name == "lt" && isNumber:
-		s["exclusiveMaximum"] = number
-	case (name == "gte" || name == "min") && counts:
-		s["min"+count] = number
-	case (name == "lte" || name == "max") && counts:
-		s["max"+count] = number
-	case name == "oneof" && t.Kind() == reflect.String:
-		s["enum"] = strings.Fields(param)
-	case (name == "http_url" || name == "url") && t.Kind() == reflect.String:
-		s["format"] = "uri"
+	bound := map[string]string{"gte": "min", "min": "min", "lte": "max", "max": "max"}[name]
+	if counted == "" || bound == "" || readsText(t) || isScalar(t) {
+		return ""
 	}
+	return bound + counted
 }

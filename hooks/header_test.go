@@ -18,6 +18,7 @@ const canary = "sk-canary-7f3a"
 func TestSnapshotHeaderRedacts(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
+		"Helicone-Auth": true, "Ocp-Apim-Subscription-Key": true,
 		"Authorization": true, "Proxy-Authorization": true, "X-Api-Key": true, "Api-Key": true,
 		"X-Goog-Api-Key": true, "Cookie": true, "Set-Cookie": true, "Chatgpt-Account-Id": true,
 		"X-Amz-Security-Token": true, "X-Client-Secret": true, "X-APIKEY": true, "X-Password": true,

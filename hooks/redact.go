@@ -90,8 +90,7 @@ func soundsSecret(name string) bool {
 func secretAt(s string) bool {
 	switch fold(s[0]) {
 	case 'a':
-		return startsWith(s, "authorization") || startsWith(s, "api-key") || startsWith(s, "apikey") ||
-			startsWith(s, "auth-key") || startsWith(s, "access-key")
+		return authAt(s)
 	case 'c':
 		return startsWith(s, "cookie") || startsWith(s, "credential")
 	case 'j':
@@ -99,11 +98,17 @@ func secretAt(s string) bool {
 	case 'p':
 		return startsWith(s, "private-key") || startsWith(s, "password") || startsWith(s, "passwd")
 	case 's':
-		return startsWith(s, "secret")
+		return startsWith(s, "secret") || startsWith(s, "subscription-key")
 	case 't':
 		return startsWith(s, "token")
 	}
 	return false
+}
+
+// authAt is secretAt for what starts with an a.
+func authAt(s string) bool {
+	return startsWith(s, "authorization") || startsWith(s, "api-key") || startsWith(s, "apikey") ||
+		startsWith(s, "auth-key") || startsWith(s, "access-key") || len(s) == len("auth") && startsWith(s, "auth")
 }
 
 // startsWith compares with a word that is in lower case and has hyphens, whatever s has in their place.

@@ -11,7 +11,7 @@ import (
 func secretWords() []string {
 	return []string{
 		"authorization", "cookie", "token", "secret", "api-key", "apikey", "auth-key", "access-key", "private-key",
-		"password", "passwd", "credential", "jwt",
+		"password", "passwd", "credential", "jwt", "subscription-key",
 	}
 }
 
@@ -23,7 +23,8 @@ func plainKindOf(name string) fieldKind {
 		return addressField
 	case holds("ratelimit"):
 		return plainField
-	case name == "chatgpt-account-id", name == "x-forwarded-client-cert", slices.ContainsFunc(secretWords(), holds):
+	case name == "chatgpt-account-id", name == "x-forwarded-client-cert", slices.ContainsFunc(secretWords(), holds),
+		strings.HasSuffix(name, "auth"):
 		return secretField
 	}
 	return plainField
@@ -41,6 +42,7 @@ func plainSafeQuery(raw string) string {
 		holds := func(word string) bool { return strings.Contains(name, word) }
 		switch {
 		case found && (err != nil || slices.Contains(words, name) || strings.HasSuffix(name, "signature") ||
+			strings.HasSuffix(name, "auth") ||
 			slices.ContainsFunc(secretWords(), holds)):
 			out.WriteString(key + "=" + redacted)
 		default:

@@ -15,6 +15,9 @@ type LoginMethods struct {
 	// ManualURI is the redirect URI of a page that shows the user a code to copy. If it is empty, users paste
 	// the address that their browser ended up at, which was meant for LoopbackURI.
 	ManualURI string
+	// OwnRedirects tells that the client is registered with the addresses above only: the server sends users to no
+	// page of a proxy, so a login in the proxy's own pages has to be the manual one.
+	OwnRedirects bool
 	// Device tells that the provider is a DeviceAuthorizer with a server that supports it.
 	Device bool
 	// PreferDevice makes the device flow the first choice.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/ccproxy-go/ccproxy/internal/secret"
 )
 
 // tokenAnswer is a successful answer of a token endpoint.
@@ -86,7 +88,7 @@ func (p *ConfigProvider) tokenRequest(ctx context.Context, op string, params url
 // post sends one request and gives the body of an answer with a status of success. It goes to the transport
 // and not through an http.Client, which would follow redirects and take secrets to wherever they lead.
 func (p *ConfigProvider) post(ctx context.Context, op, address string, params url.Values) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.Timeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(secret.WithBody(ctx), p.cfg.Timeout, errTimeout)
 	defer cancel()
 	failed := &EndpointError{Provider: p.cfg.Info.Name, Op: op}
 	req, err := p.newRequest(ctx, address, params)

@@ -42,17 +42,33 @@ func (s *sourced) Refresh(_ context.Context, refused http.Header) (bool, error) 
 	return s.source.Invalidate(oauth.Credential{Token: oauth.NewSecret(token)}), nil
 }
 
+// Account implements [AccountReporter], for sources that know: those of [ccproxy.CoreServices] do.
+func (s *sourced) Account(ctx context.Context) (status oauth.Status, known bool) {
+	account, ok := s.source.(interface {
+		Status(ctx context.Context) oauth.Status
+	})
+	if !ok {
+		return oauth.Status{}, false
+	}
+	return account.Status(ctx), true
+}
+
 func tokenError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, oauth.ErrNeedsLogin) || errors.Is(err, oauth.ErrNoCredentials) {
-		return &ccproxy.Error{
-			Status: http.StatusUnauthorized, Code: "login_required", Err: err,
-			Message: "the proxy has to be logged in to this provider again",
-		}
-	}
 	e := &ccproxy.Error{
+		Status: http.StatusUnauthorized, Code: "login_required", Err: err,
+		Message: "the proxy has to be logged in to this provider again",
+	}
+	if login, ok := errors.AsType[*ccproxy.LoginError](err); ok {
+		e.Message = "the proxy is not logged in to " + login.Account + ": " + login.Hint()
+		return e
+	}
+	if errors.Is(err, oauth.ErrNeedsLogin) || errors.Is(err, oauth.ErrNoCredentials) {
+		return e
+	}
+	e = &ccproxy.Error{
 		Status: http.StatusServiceUnavailable, Code: "no_token", Err: err,
 		Message: "the proxy has no token for this provider at the moment",
 	}
@@ -62,4 +78,7 @@ func tokenError(ctx context.Context, err error) error {
 	return e
 }
 
-var _ Refresher = (*sourced)(nil)
+var (
+	_ Refresher       = (*sourced)(nil)
+	_ AccountReporter = (*sourced)(nil)
+)

@@ -11,7 +11,7 @@
 //     moving the text to the front would change its meaning and every prompt cache behind it.
 //   - Tool results that follow each other become one user message, results first, and the calls before them one
 //     assistant message.
-//   - max_tokens is [DefaultMaxTokens] where there is none.
+//   - max_tokens is [DefaultMaxTokens] where there is none, and 32000 for Claude 4 and later.
 //   - An effort of reasoning becomes adaptive thinking with an effort for the models that know it, and a budget of
 //     thinking for others. Where thinking and another wish exclude each other, the other wish is kept, but for
 //     sampling parameters.
@@ -23,7 +23,9 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 )
 
-// DefaultMaxTokens is the limit of an answer whose request, in a dialect that needs none, names none.
+// DefaultMaxTokens is the limit of an answer whose request, in a dialect that needs none, names none. Models from
+// Claude 4 on, which are known to be able to, may answer with 32000: what they think counts too, and clients that
+// name no limit write whole files.
 const DefaultMaxTokens = 4096
 
 // dialect is the format's name, as it stands in Source of what is decoded here.

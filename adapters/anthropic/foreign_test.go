@@ -229,7 +229,7 @@ func foreignSettings() []foreignCase {
 		}), hiJSON + toolJSON, []string{"tool_choice: dropped: there is no such tool"}},
 		{
 			"effort on a model with budgets", with(chat(hi), effort("claude-sonnet-4-5", "low")),
-			`"max_tokens":6144,` + hiJSON + `,"thinking":{"type":"enabled","budget_tokens":2048}`, nil,
+			`"max_tokens":32000,` + hiJSON + `,"thinking":{"type":"enabled","budget_tokens":2048}`, nil,
 		},
 		{
 			"effort within a limit", with(chat(hi), func(r *canonical.Request) {
@@ -318,7 +318,7 @@ func TestForeignRequest(t *testing.T) {
 			}
 			want := fmt.Sprintf(`{"model":%q,%s}`, test.req.Model, test.want)
 			if !strings.Contains(want, `"max_tokens"`) {
-				want = strings.Replace(want, `",`, `","max_tokens":4096,`, 1)
+				want = strings.Replace(want, `",`, fmt.Sprintf(`","max_tokens":%d,`, answerLimit(test.req.Model)), 1)
 			}
 			id := envelope.ClampID(tok("functions.f:0"), maxToolID, nil)
 			sameJSON(t, strings.ReplaceAll(want, `"ID"`, string(id)), string(got))

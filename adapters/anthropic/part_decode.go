@@ -178,8 +178,8 @@ func decodeCall(raw []byte, p *canonical.Part) (err error) {
 	switch {
 	case call.ID == nil:
 		return invalid(member(p.Path, "id"), "a string")
-	case call.Name == nil:
-		return invalid(member(p.Path, "name"), "a string")
+	case call.Name.Empty(): // no dialect knows a call of nothing
+		return invalid(member(p.Path, "name"), "a string that is not empty")
 	case call.Args.Object == nil:
 		call.Args.Object = canonical.Raw("{}")
 	case !isObject(call.Args.Object):

@@ -301,7 +301,7 @@ func appendObject(dst []byte, t canonical.Token) (used, object []byte, ok bool) 
 
 // isBlank tells that nothing but white space was said, as models do that call a tool without arguments.
 func isBlank(text []byte) bool {
-	for i := range len(text) {
+	for i := range text {
 		switch text[i] {
 		case ' ', '\t', '\r', '\n':
 		default:

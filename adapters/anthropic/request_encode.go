@@ -102,7 +102,7 @@ func (e *requestEncoder) limit() {
 	case e.req.MaxTokens != nil:
 		e.w.raw("max_tokens", e.req.MaxTokens)
 	case !e.own:
-		e.w.integer("max_tokens", DefaultMaxTokens)
+		e.w.integer("max_tokens", answerLimit(e.req.Model))
 	}
 }
 

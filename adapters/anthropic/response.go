@@ -82,7 +82,8 @@ func appendKnown(list []canonical.Field, key, v []byte) []canonical.Field {
 }
 
 // EncodeResponse writes a message of the API. An answer that failed is none: the error is a
-// [*adapters.StreamError] with what the provider said, and wraps [adapters.ErrInvalidOutput]. Of several answers the first is written.
+// [*adapters.StreamError] with what the provider said, and wraps [adapters.ErrInvalidOutput]. Of several answers the
+// first is written.
 func (codec) EncodeResponse(
 	resp *canonical.Response, req *canonical.Request, lost *canonical.Losses,
 ) ([]byte, error) {

@@ -98,7 +98,11 @@ func (e *requestEncoder) fitBudget(p *plan, messages []canonical.Message) {
 	limit, limited := rawjson.Int(e.req.MaxTokens)
 	switch {
 	case !limited:
-		p.maxTokens = budget + DefaultMaxTokens // room for the answer as if there was no thinking
+		limit = answerLimit(e.req.Model)
+		if limit > DefaultMaxTokens {
+			budget = min(budget, limit-DefaultMaxTokens)
+		}
+		p.maxTokens = max(limit, budget+DefaultMaxTokens) // room for the answer as if there was no thinking
 	case limit < 2*minBudget:
 		e.noThinking(p, "dropped: the limit of tokens leaves no room for thinking")
 		return
@@ -215,8 +219,20 @@ func (e *requestEncoder) temperature(reason string) {
 	}
 }
 
+// answerLimit is how many tokens an answer may have where the client names no limit.
+func answerLimit(model string) int64 {
+	if modelVersion(model) >= roomySince {
+		return roomyTokens
+	}
+	return DefaultMaxTokens
+}
+
+// roomyTokens is what every model can answer since roomySince.
+const roomyTokens = 32000
+
 // Versions of the vendor's models, 100 times the major number plus the minor.
 const (
+	roomySince    = 400  // answer with roomyTokens
 	adaptiveSince = 406  // think as much as they find useful, and refuse or discourage budgets
 	fixedSince    = 407  // refuse temperature, top_p and top_k
 	current       = 9999 // names of the vendor's without a number

@@ -6,7 +6,11 @@
 // must not change, and they are read-only.
 package canonical
 
-import "github.com/ccproxy-go/ccproxy/internal/rawjson"
+import (
+	"slices"
+
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
+)
 
 // Raw is a JSON value as it stood in its source; nil where there was none.
 type Raw []byte
@@ -62,9 +66,25 @@ type Losses struct {
 	List []Loss
 }
 
-// Add notes a loss.
+// maxLosses bounds a list, and recentLosses how far back repetitions are looked for: the pieces of a stream lose the
+// same thing again and again.
+const (
+	maxLosses    = 1000
+	recentLosses = 8
+)
+
+// Add notes a loss, unless it is among the latest already. After 1,000 of them one entry, whose path is "…", stands for
+// all others.
 func (l *Losses) Add(path, reason string) {
-	if l != nil {
-		l.List = append(l.List, Loss{Path: path, Reason: reason})
+	if l == nil || len(l.List) > maxLosses {
+		return
 	}
+	loss := Loss{Path: path, Reason: reason}
+	switch {
+	case slices.Contains(l.List[max(0, len(l.List)-recentLosses):], loss):
+		return
+	case len(l.List) == maxLosses:
+		loss = Loss{Path: "…", Reason: "too many losses to name them all"}
+	}
+	l.List = append(l.List, loss)
 }

@@ -103,7 +103,7 @@ func (e *chatRequestEncoder) numbers() {
 	if r.Logprobs == nil && !e.own && (r.TopLogprobs != nil || e.includes(includeLogprobs)) {
 		e.member("logprobs", []byte("true")) // without it the number is refused
 	}
-	if r.ParallelTools != nil && len(r.Tools) > 0 {
+	if r.ParallelTools != nil && e.anyTool() { // without tools it is refused
 		e.member("parallel_tool_calls", strconv.AppendBool(nil, *r.ParallelTools))
 	}
 	e.stop()

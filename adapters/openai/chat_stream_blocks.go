@@ -181,6 +181,7 @@ func (e *chatStreamEncoder) delta(ev *canonical.Event, yield yieldChunk) error {
 		e.lost.Add(at("content", ev.Index), "a piece of an unknown kind: "+ev.Part.Type)
 		return nil
 	}
+	losePiece(&e.lost, ev)
 	switch b.kind {
 	case canonical.PartToolCall:
 		return e.arguments(ev.Choice, b, ev.Delta, yield)
@@ -199,6 +200,13 @@ func (e *chatStreamEncoder) delta(ev *canonical.Event, yield yieldChunk) error {
 // unknownPiece tells a fragment of a kind that only its own dialect knows, of a block that all do.
 func unknownPiece(ev *canonical.Event) bool {
 	return ev.Part != nil && ev.Part.Kind == canonical.PartOpaque
+}
+
+// losePiece reports what a fragment holds besides its text.
+func losePiece(lost *canonical.Losses, ev *canonical.Event) {
+	if len(ev.Extra) > 0 {
+		loseFields(lost, join(at("content", ev.Index), "delta"), ev.Extra)
+	}
 }
 
 func (e *chatStreamEncoder) citation(ev *canonical.Event, yield yieldChunk) error {

@@ -40,16 +40,7 @@ func decodeChatTool(t *canonical.Tool, raw []byte) (n int, err error) {
 	if !isObject(raw) {
 		return 0, invalid(t.Path, "must be an object")
 	}
-	typ := ""
-	switch told := find(raw, "type"); {
-	case is(told, "function"):
-		typ = "function"
-	case isString(told):
-		typ = canonical.Token(told).String()
-	}
-	if typ == "" && find(raw, "function") != nil {
-		typ = "function"
-	}
+	typ := chatToolType(raw)
 	switch typ {
 	case "":
 		return 0, invalid(t.Path+".type", "must be a string")
@@ -82,6 +73,21 @@ func decodeChatTool(t *canonical.Tool, raw []byte) (n int, err error) {
 		return 0, invalid(t.Path+"."+typ, "must be an object")
 	}
 	return w.Len(), nil
+}
+
+// chatToolType tells the type of a tool; a function may leave it out. It is empty where there is none.
+func chatToolType(raw []byte) string {
+	const function = "function"
+	told := find(raw, "type")
+	if !is(told, function) && isString(told) {
+		if typ := canonical.Token(told).String(); typ != "" {
+			return typ
+		}
+	}
+	if is(told, function) || find(raw, function) != nil {
+		return function
+	}
+	return ""
 }
 
 // decodeFunction takes a tool's name and what goes with it from the start of raw, and tells how long that is; unknown

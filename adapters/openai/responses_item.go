@@ -52,7 +52,7 @@ func parseCall(raw []byte, path string, custom bool) (canonical.Part, error) {
 	if c.ID == nil {
 		return p, invalid(join(path, "call_id"), "is required")
 	}
-	if c.Name == nil {
+	if c.Name.Empty() {
 		return p, invalid(join(path, "name"), "is required")
 	}
 	return p, nil

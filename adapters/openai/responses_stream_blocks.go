@@ -186,6 +186,7 @@ func (e *responsesStreamEncoder) delta(ev *canonical.Event) {
 		e.lost.Add(at("content", ev.Index), "a piece of an unknown kind: "+ev.Part.Type)
 		return
 	}
+	losePiece(&e.lost, ev)
 	if !ev.Signature.Empty() {
 		b.part.Signature = quote(inner(b.part.Signature), inner(ev.Signature))
 	}

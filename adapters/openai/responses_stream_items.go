@@ -46,7 +46,9 @@ func (d *responsesStreamDecoder) added(s *streamEvent) {
 	it.kind = string(inner(lenientString(find(s.item, "type"))))
 	switch it.kind {
 	case "function_call", "custom_tool_call":
-		d.beginCall(it, s.item)
+		if !lenientString(find(s.item, "name")).Empty() { // else the end of the item may tell it
+			d.beginCall(it, s.item)
+		}
 	case "message":
 		it.keep(s.item)
 	}
@@ -76,6 +78,10 @@ func (d *responsesStreamDecoder) beginCall(it *readItem, item []byte) *readPart 
 	}
 	if c.ID == nil {
 		c.ID = lenientString(find(item, "id"))
+	}
+	if c.Name.Empty() && d.err == nil {
+		d.err = invalid("item.name", "is missing")
+		return p
 	}
 	p.part = canonical.Part{Kind: canonical.PartToolCall, ID: lenientString(find(item, "id")), Call: &c}
 	d.calls = true

@@ -8,6 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/cli/browser"
+
 	"github.com/ccproxy-go/ccproxy/bundled"
 	"github.com/ccproxy-go/ccproxy/cmd/ccproxy/command"
 )
@@ -23,5 +25,6 @@ func main() {
 	}()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
+	browser.Stdout = os.Stderr // what a browser says is no result of ours
 	os.Exit(command.Run(ctx, command.Options{Factories: bundled.Factories(), Hangup: hangup}, os.Args[1:]))
 }

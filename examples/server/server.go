@@ -45,7 +45,7 @@ func (s *server) open(ctx context.Context) error {
 		s.logger.WarnContext(ctx, "configuration is doubtful", "warning", w)
 	}
 	// A port that is taken is an error before any plugin has begun its work.
-	if err := s.listen(ctx); err != nil {
+	if s.listener, err = file.Listen(ctx); err != nil {
 		return err
 	}
 	proxy, err := s.build(file)
@@ -62,22 +62,9 @@ func (s *server) open(ctx context.Context) error {
 	return nil
 }
 
-// listen opens the port, unless it is clear already that what would be served there is not safe.
-func (s *server) listen(ctx context.Context) error {
-	if !isLoopback(s.file.Server.Host) {
-		if err := keyed(s.file); err != nil {
-			return err
-		}
-	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", s.file.Server.Address())
-	s.listener = listener
-	return err
-}
-
 // build makes the proxy of a file. Where the name of the host led to is known by now.
 func (s *server) build(f *config.File) (*ccproxy.Proxy, error) {
-	settings, err := secured(f, s.listener.Addr())
+	settings, err := f.SettingsAt(s.listener.Addr())
 	if err != nil {
 		return nil, err
 	}

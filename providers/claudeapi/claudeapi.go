@@ -1,9 +1,19 @@
-// Package claudeapi is the provider of Anthropic's API for those who have an API key. Requests in the Messages
-// format pass byte for byte.
+// Package claudeapi is the provider of Anthropic's API, with an API key or the account of a Claude subscription.
+// Requests in the Messages format pass byte for byte.
 //
 // # Configuration
 //
-// The table [plugins.claude_api]; see [Config]. Without api_key the plugin opts out.
+// The table [plugins.claude_api]; see [Config]. Without api_key, and without auth = "oauth", the plugin opts out. With
+// oauth it uses the account that the plugin oauth_claude brings:
+//
+//	[plugins.oauth_claude]
+//	enabled = true
+//
+//	[plugins.claude_api]
+//	auth = "oauth"
+//
+// What Anthropic's command line says of itself, its headers, betas and system prompt, is sent where a client sends it
+// or the configuration has it (headers, default_headers, betas, system_prefix); none of it is built in.
 //
 // # Routes
 //
@@ -37,10 +47,10 @@ const Name = "claude_api"
 // Factory returns the plugin.
 func Factory() ccproxy.Factory {
 	m := ccproxy.Manifest{
-		Name: Name, Version: "1.0.0", Description: "Anthropic's API with an API key", Kind: ccproxy.KindProvider,
+		Name: Name, Version: "1.0.0", Description: "Anthropic's API", Kind: ccproxy.KindProvider,
 		Config: ccproxy.ConfigFor(DefaultConfig), Configure: checkBaseURL,
 	}
-	return named(providers.Configured(m, []adapters.Format{adapters.AnthropicMessages}, upstream))
+	return named(providers.NewFunc(m, []adapters.Format{adapters.AnthropicMessages}, newUpstream))
 }
 
 // checkBaseURL refuses at Build what the toolkit would refuse when the plugin starts.
@@ -65,18 +75,43 @@ func named(f ccproxy.Factory) ccproxy.Factory {
 	return ccproxy.NewFactory(m, f.CreateRuntime)
 }
 
-func upstream(c *Config) (providers.Upstream, error) {
-	if c.APIKey.IsZero() {
-		return providers.Upstream{}, fmt.Errorf("%w: no api_key", ccproxy.ErrSkip)
+// newUpstream is the upstream of a plugin's configuration.
+func newUpstream(pc *ccproxy.PluginContext) (providers.Upstream, error) {
+	c, err := ccproxy.ConfigOf[Config](pc)
+	if err != nil {
+		return providers.Upstream{}, err
 	}
+	u := upstream(c)
+	switch {
+	case c.Auth == authOAuth:
+		u.Credentials = providers.FromSource(pc.OAuth.Source(c.Account), "")
+	case c.APIKey.IsZero():
+		return providers.Upstream{}, fmt.Errorf("%w: no api_key", ccproxy.ErrSkip)
+	default:
+		u.Credentials = providers.HeaderKey("X-Api-Key", c.APIKey)
+	}
+	return u, nil
+}
+
+const authOAuth = "oauth"
+
+// upstream describes the API, without its credentials.
+func upstream(c *Config) providers.Upstream {
 	u := providers.Upstream{
 		BaseURL:        c.BaseURL,
 		Formats:        []adapters.Format{adapters.AnthropicMessages},
-		Credentials:    providers.HeaderKey("X-Api-Key", c.APIKey),
-		DefaultHeader:  http.Header{"Anthropic-Version": {c.AnthropicVersion}},
+		Header:         headers(c.Headers),
+		DefaultHeader:  headers(c.DefaultHeaders),
 		Models:         models(),
 		RequestHeaders: c.ForwardHeaders,
 		CLI:            "claude",
+	}
+	if u.DefaultHeader.Get("Anthropic-Version") == "" {
+		u.DefaultHeader.Set("Anthropic-Version", c.AnthropicVersion)
+	}
+	if betas := c.betas(); len(betas) > 0 {
+		u.DefaultHeader.Set(betaHeader, strings.Join(betas, ","))
+		u.Transformers = append(u.Transformers, withBetas(betas))
 	}
 	if c.SystemPrefix != "" {
 		u.Transformers = append(u.Transformers, systemPrefix(c.SystemPrefix))
@@ -84,7 +119,15 @@ func upstream(c *Config) (providers.Upstream, error) {
 	if c.MaxCacheControl > 0 {
 		u.Transformers = append(u.Transformers, cacheControlLimit(c.MaxCacheControl))
 	}
-	return u, nil
+	return u
+}
+
+func headers(values map[string]string) http.Header {
+	h := make(http.Header, len(values)+1)
+	for name, value := range values {
+		h.Set(name, value)
+	}
+	return h
 }
 
 // models are those that Anthropic's documentation lists; they are shown when the API cannot be asked.

@@ -4,8 +4,18 @@ import "github.com/ccproxy-go/ccproxy"
 
 // Config is the plugin's configuration.
 type Config struct {
-	// APIKey is a key of Anthropic's console. Without one the plugin does not run.
+	// Auth says how requests are authorized: "key", with the api_key, or "oauth", with the account of a Claude
+	// subscription, whatever key there is. Defaults to key.
+	Auth string `toml:"auth" validate:"omitempty,oneof=key oauth"`
+	// APIKey is a key of Anthropic's console. Without one, and without oauth, the plugin does not run.
 	APIKey ccproxy.Secret `toml:"api_key"`
+	// Account is the OAuth account that is used. Defaults to claude-api, which the plugin oauth_claude brings.
+	Account string `toml:"account" validate:"required"`
+	// Betas are added to the anthropic-beta of every request. The one that oauth requires need not be among them.
+	Betas []string `toml:"betas" validate:"dive,required"`
+	// Headers are sent with every request, in the place of the client's; DefaultHeaders where the client sent none.
+	Headers        map[string]string `toml:"headers"`
+	DefaultHeaders map[string]string `toml:"default_headers"`
 	// BaseURL defaults to https://api.anthropic.com.
 	BaseURL string `toml:"base_url" validate:"required,http_url"`
 	// AnthropicVersion is sent for clients that send no anthropic-version. Defaults to 2023-06-01.
@@ -21,5 +31,5 @@ type Config struct {
 
 // DefaultConfig returns the defaults.
 func DefaultConfig() *Config {
-	return &Config{BaseURL: "https://api.anthropic.com", AnthropicVersion: "2023-06-01"}
+	return &Config{BaseURL: "https://api.anthropic.com", AnthropicVersion: "2023-06-01", Account: "claude-api"}
 }

@@ -66,6 +66,19 @@ func (m managed) Refresh(ctx context.Context, refused http.Header) (bool, error)
 	return r.Refresh(ctx, refused)
 }
 
+// Account implements [providers.AccountReporter].
+func (m managed) Account(ctx context.Context) (status oauth.Status, known bool) {
+	c, err := m.service()
+	if err != nil {
+		return oauth.Status{ID: m.name, State: oauth.StateNoCredentials}, true
+	}
+	r, ok := c.(providers.AccountReporter)
+	if !ok {
+		return oauth.Status{}, false
+	}
+	return r.Account(ctx)
+}
+
 // credentials are those of the configuration. Without a key and without the service the plugin opts out.
 func credentials(pc *ccproxy.PluginContext, c *Config) (providers.Credentials, error) {
 	name := c.authManager()

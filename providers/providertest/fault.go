@@ -25,6 +25,7 @@ type Fault struct {
 // request asked for a stream. The list grows; names are stable.
 func Faults() []Fault {
 	text := TextEvents("claude-fake", "One two three.")
+	stop := text[len(text)-1]
 	html := "<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"
 	htmlHeader := http.Header{"Content-Type": {"text/html"}}
 	half := Bytes("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"del")
@@ -35,10 +36,24 @@ func Faults() []Fault {
 		{Name: "cut in the body", Reply: CutAfter(100, Message(DefaultText))},
 		{Name: "cut in an event", Reply: Stream(join(text[:4], half, Cut())...)},
 		{Name: "cut between events", Reply: Stream(join(text[:4], Cut())...)},
+		{Name: "reset between events", Reply: Stream(join(text[:4], Reset())...)},
 		{Name: "end in an event", Reply: Stream(join(text[:4], half)...)},
 		{Name: "end without message_stop", Reply: Stream(text[:len(text)-1]...)},
 		{Name: "error event first", Reply: Stream(ErrorEvent("overloaded_error", "Overloaded"))},
 		{Name: "error event", Reply: Stream(join(text[:4], ErrorEvent("overloaded_error", "Overloaded"))...)},
+		{Name: "error without an event", Reply: Stream(join(text[:4], errorTail(""))...)},
+		{Name: "error as it would be answered", Reply: Stream(join(text[:4], errorTail("data: "))...)},
+		{Name: "rate limit", Reply: Error(http.StatusTooManyRequests, "rate_limit_error", "Slow down", nil)},
+		{Name: "overloaded", Reply: Error(statusOverloaded, "overloaded_error", "Overloaded", nil)},
+		{Name: "empty answer", Reply: Raw(http.StatusOK, http.Header{"Content-Type": {"application/json"}}, "")},
+		{Name: "empty stream", Reply: Stream()},
+		{Name: "nothing but comments", Reply: Stream(Bytes(": hello\n\n"), Bytes(": again\n\n"))},
+		{Name: "short of its length", Reply: Raw(http.StatusOK, http.Header{"Content-Length": {"1000"}}, `{"type":`)},
+		{Name: "event that is no JSON", Reply: Stream(insert(text, `{"type":`)...), Whole: true},
+		{Name: "event that is no UTF-8", Reply: Stream(insert(text, badText)...), Whole: true},
+		{Name: "second end", Reply: Stream(join(text, stop)...), Whole: true},
+		{Name: "unknown event", Reply: Stream(join(text[:4], join([]Part{unknown()}, text[4:]...)...)...), Whole: true},
+		{Name: "slow bytes", Reply: Bytewise(Stream(text...)), Whole: true},
 		{Name: "html 502", Reply: Raw(http.StatusBadGateway, htmlHeader, html)},
 		{Name: "html 200", Reply: Raw(http.StatusOK, htmlHeader, html)},
 		{Name: "wrong content type", Reply: as("application/json", text), Whole: true},
@@ -46,6 +61,47 @@ func Faults() []Fault {
 		{Name: "stall before the header", Reply: Stall(nil, nil), Silent: true},
 		{Name: "stall in the stream", Reply: Stream(join(text[:4], Gate(nil))...), Silent: true},
 	}
+}
+
+const (
+	statusOverloaded = 529
+
+	badText = "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"\xff\"}}"
+)
+
+// unknown is an event of a version of the API that clients do not know yet.
+func unknown() Part { return Event("content_block_hint", `{"type":"content_block_hint","index":0}`) }
+
+// errorTail is an error that a server writes into a stream without the fields of an event, or only that of data.
+func errorTail(field string) Part {
+	return Bytes(field + `{"type":"error","error":{"type":"api_error","message":"The end"}}` + "\n\n")
+}
+
+// insert puts a delta between those of a text.
+func insert(text []Part, delta string) []Part {
+	return join(text[:4], join([]Part{Event("content_block_delta", delta)}, text[4:]...)...)
+}
+
+// Bytewise lets reply send each byte of its body by itself.
+func Bytewise(reply Reply) Reply {
+	return func(w http.ResponseWriter, r *http.Request) { reply(bytewise{w}, r) }
+}
+
+type bytewise struct{ http.ResponseWriter }
+
+func (b bytewise) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
+func (b bytewise) Write(p []byte) (int, error) {
+	flusher := http.NewResponseController(b.ResponseWriter)
+	for i := range p {
+		if _, err := b.ResponseWriter.Write(p[i : i+1]); err != nil {
+			return i, err
+		}
+		if err := flusher.Flush(); err != nil {
+			return i + 1, err
+		}
+	}
+	return len(p), nil
 }
 
 // Drop breaks the connection without a byte of an answer.

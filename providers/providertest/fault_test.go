@@ -28,6 +28,19 @@ func TestFaults(t *testing.T) {
 		"end without message_stop": {status: 200, body: "{\"output_tokens\":3}}\n\n"},
 		"error event first":        {status: 200, body: "\"message\":\"Overloaded\"}}\n\n"},
 		"error event":              {status: 200, body: "\"message\":\"Overloaded\"}}\n\n"},
+		"reset between events":     {status: 200, err: syscall.ECONNRESET, body: "\"One \"}}\n\n"},
+		"error without an event":   {status: 200, body: "\"message\":\"The end\"}}\n\n"},
+		"rate limit":               {status: 429, body: "\"request_id\":\"req_000000000000000000000001\"}"},
+		"overloaded":               {status: 529, body: "\"request_id\":\"req_000000000000000000000001\"}"},
+		"empty answer":             {status: 200},
+		"empty stream":             {status: 200},
+		"nothing but comments":     {status: 200, body: ": again\n\n"},
+		"short of its length":      {status: 200, err: io.ErrUnexpectedEOF, body: `{"type":`},
+		"event that is no JSON":    {status: 200, body: stop + "\n\n"},
+		"event that is no UTF-8":   {status: 200, body: stop + "\n\n"},
+		"second end":               {status: 200, body: stop + "\n\nevent: message_stop\n" + stop + "\n\n"},
+		"unknown event":            {status: 200, body: stop + "\n\n"},
+		"slow bytes":               {status: 200, body: stop + "\n\n"},
 		"html 502":                 {status: 502, body: "</html>\n"},
 		"html 200":                 {status: 200, body: "</html>\n"},
 		"wrong content type":       {status: 200, body: stop + "\n\n"},
@@ -35,6 +48,7 @@ func TestFaults(t *testing.T) {
 		"stall before the header":  {err: context.Canceled},
 		"stall in the stream":      {status: 200, err: context.Canceled, body: "\"One \"}}\n\n"},
 	}
+	tests["error as it would be answered"] = tests["error without an event"]
 	for _, fault := range pt.Faults() {
 		t.Run(fault.Name, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
@@ -66,6 +67,9 @@ func FuzzStreams(f *testing.F) {
 		f.Add(byte(i), []byte("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"no\"}}\n\n"))
 		f.Add(byte(i), []byte("data: {\"error\":{\"message\":\"no\"}}\n\ndata: [DONE]\n\n"))
 		f.Add(byte(i), []byte("data: {\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":{\"message\":\"no\"}}}\n\n"))
+	}
+	for i, way := range ways() {
+		f.Add(byte(i), namelessCall(way[0].letter))
 	}
 	convert := conversions(f)
 	f.Fuzz(func(t *testing.T, n byte, body []byte) {
@@ -188,4 +192,31 @@ func drain(s adapters.Stream) (list []adapters.Event, err error) {
 		list = append(list, adapters.Event{Type: ev.Type, Data: bytes.Clone(ev.Data)})
 	}
 	return list, nil
+}
+
+// namelessCall is a stream in which a tool without a name is called.
+func namelessCall(letter string) []byte {
+	var events []string
+	switch letter {
+	case "A":
+		events = []string{
+			`{"type":"message_start","message":{"id":"m","content":[]}}`,
+			`{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"c","name":"","input":{}}}`,
+			`{"type":"content_block_stop","index":0}`,
+			`{"type":"message_delta","delta":{"stop_reason":"tool_use"}}`, `{"type":"message_stop"}`,
+		}
+	case "C":
+		events = []string{
+			`{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"","arguments":"{}"}}]}}]}`,
+			`{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`, `[DONE]`,
+		}
+	default:
+		item := `{"type":"function_call","id":"f","call_id":"c","name":"","arguments":"{}"}`
+		events = []string{
+			`{"type":"response.output_item.added","output_index":0,"item":` + item + `}`,
+			`{"type":"response.output_item.done","output_index":0,"item":` + item + `}`,
+			`{"type":"response.completed","response":{"status":"completed","output":[` + item + `]}}`,
+		}
+	}
+	return []byte("data: " + strings.Join(events, "\n\ndata: ") + "\n\n")
 }

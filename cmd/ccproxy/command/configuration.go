@@ -37,6 +37,7 @@ func entryRows(entries []config.Entry) []entryRow {
 	return rows
 }
 
+// writeEntries shows what there is to know of keys.
 func writeEntries(w io.Writer, entries []config.Entry, asJSON bool) error {
 	rows := entryRows(entries)
 	if asJSON {
@@ -67,7 +68,14 @@ func (a *app) configListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return writeEntries(a.Stdout, file.Entries(), *asJSON)
+		if *asJSON {
+			return writeEntries(a.Stdout, file.Entries(), true)
+		}
+		t := table{head: []string{"KEY", "VALUE", "SOURCE"}}
+		for _, r := range entryRows(file.Entries()) {
+			t.add(r.Key, orDash(r.Value), r.Source)
+		}
+		return t.write(a.Stdout)
 	}
 	return cmd
 }

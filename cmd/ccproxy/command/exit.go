@@ -19,7 +19,9 @@ type usage struct {
 	path string // of the command
 }
 
-func usageError(cmd *cobra.Command, err error) error { return &usage{err: err, path: cmd.CommandPath()} }
+func usageError(cmd *cobra.Command, err error) error {
+	return &usage{err: err, path: cmd.CommandPath()}
+}
 
 // Error tells what is wrong and where there is help.
 func (u *usage) Error() string { return fmt.Sprintf("%v\nSee \"%s --help\".", u.err, u.path) }

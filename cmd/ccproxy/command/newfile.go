@@ -77,7 +77,8 @@ func (a *app) allPlugins() []string {
 // commented writes keys as a file that changes nothing.
 func commented(entries []config.Entry) string {
 	var out strings.Builder
-	out.WriteString("# Every key with its default. Take the # away from those that you change, and from the table above them.\n")
+	out.WriteString("# Every key with its default. Take the # away from those that you change, " +
+		"and from the table above them.\n")
 	// Keys without a table come first: what follows a table is in it.
 	for _, e := range entries {
 		if !strings.Contains(e.Key, ".") {
@@ -133,7 +134,8 @@ func replaceFile(path string, content []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

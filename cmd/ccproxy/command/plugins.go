@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,7 +59,7 @@ func (a *app) pluginRows(f *config.File) ([]pluginRow, error) {
 func writePlugins(w io.Writer, rows []pluginRow) error {
 	t := table{head: []string{"PLUGIN", "VERSION", "KIND", "SETTINGS", "STATUS", "DESCRIPTION"}}
 	for _, r := range rows {
-		t.add(r.Name, r.Version, r.Kind, fmt.Sprint(r.Settings), r.status(), r.Description)
+		t.add(r.Name, r.Version, r.Kind, strconv.Itoa(r.Settings), r.status(), r.Description)
 	}
 	return t.write(w)
 }
@@ -66,8 +67,9 @@ func writePlugins(w io.Writer, rows []pluginRow) error {
 func (a *app) pluginsListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List all plugins, and why some are off", Args: exactly(0),
-		Long: "List all plugins, and why some are off. None is started: one that finds out when it starts that it cannot\n" +
-			"work, such as for the want of a key, is listed as enabled. \"serve\" and GET /plugins tell of those.",
+		Long: "List all plugins, and why some are off. None is started: one that finds out when it starts that it\n" +
+			"cannot work, such as for the want of a key, is listed as enabled. \"serve\" and GET /plugins tell of\n" +
+			"those.",
 	}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -116,14 +118,22 @@ func (a *app) pluginsSettingsCommand() *cobra.Command {
 		name := ""
 		if len(args) > 0 {
 			name = args[0]
-			known := func(m ccproxy.Manifest) bool { return m.Name == name }
-			if !slices.ContainsFunc(a.registry.Manifests(), known) {
-				return usageError(cmd, fmt.Errorf("no plugin %q, see \"%s plugins list\"", name, a.Name))
+			if err := a.checkPlugin(cmd, name); err != nil {
+				return err
 			}
 		}
 		return writeEntries(a.Stdout, settingsOf(file, name), *asJSON)
 	}
 	return cmd
+}
+
+// checkPlugin refuses a name that no plugin has.
+func (a *app) checkPlugin(cmd *cobra.Command, name string) error {
+	named := func(m ccproxy.Manifest) bool { return m.Name == name }
+	if slices.ContainsFunc(a.registry.Manifests(), named) {
+		return nil
+	}
+	return usageError(cmd, fmt.Errorf("no plugin %q, see \"%s plugins list\"", name, a.Name))
 }
 
 // dependencyRow tells what a plugin needs and gives.
@@ -155,11 +165,13 @@ func (a *app) pluginsDependenciesCommand() *cobra.Command {
 		if *asJSON {
 			return writeJSON(a.Stdout, rows)
 		}
-		t := table{head: []string{"ORDER", "PLUGIN", "PLUGINS NEEDED", "SERVICES NEEDED", "SERVICES USED", "PROVIDES", "NOT STARTED"}}
+		t := table{head: []string{
+			"ORDER", "PLUGIN", "PLUGINS NEEDED", "SERVICES NEEDED", "SERVICES USED", "PROVIDES", "NOT STARTED",
+		}}
 		for _, r := range rows {
 			order := "-"
 			if r.Order > 0 {
-				order = fmt.Sprint(r.Order)
+				order = strconv.Itoa(r.Order)
 			}
 			t.add(order, r.Name, words(r.Needs), words(r.Requires), words(r.Optional), words(r.Provides), r.Missing)
 		}
@@ -191,7 +203,8 @@ func dependencyRows(manifests []ccproxy.Manifest, r ccproxy.Resolution) []depend
 	for _, m := range manifests {
 		row := dependencyRow{
 			Name: m.Name, Order: slices.Index(r.Order, m.Name) + 1, Needs: append([]string{}, m.Dependencies...),
-			Requires: services(m.Requires), Optional: services(m.OptionalRequires), Provides: append([]string{}, m.Provides...),
+			Requires: services(m.Requires), Optional: services(m.OptionalRequires),
+			Provides: append([]string{}, m.Provides...),
 		}
 		for _, s := range r.Skipped {
 			if s.Plugin == m.Name {

@@ -5,13 +5,28 @@ import (
 	"path/filepath"
 
 	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/oauth/store"
 )
 
 // build makes a proxy as all commands do.
 func (a *app) build(s ccproxy.Settings, l *slog.Logger, extra ...ccproxy.Option) (*ccproxy.Proxy, error) {
 	options := []ccproxy.Option{ccproxy.WithLogger(l)}
+	if dir := a.credentialsDir(); dir != "" {
+		options = append(options, ccproxy.WithCredentialStore(&store.Dir{Path: dir}))
+	}
 	options = append(options, extra...)
 	return a.registry.Build(s, append(options, a.ProxyOptions...)...)
+}
+
+// credentialsDir is where logins are kept that no plugin has a place for, "" if there is none.
+func (a *app) credentialsDir() string {
+	if a.credentials != "" {
+		return a.path(a.credentials)
+	}
+	if dir := a.userDir(); dir != "" {
+		return filepath.Join(dir, "credentials")
+	}
+	return ""
 }
 
 // userDir is ccproxy's directory among the user's configuration, "" if the environment does not tell.

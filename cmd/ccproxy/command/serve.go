@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,8 +31,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "Serve until it is told to stop",
 		Long: "Serve until it is told to stop, by Ctrl-C or SIGTERM: running requests get server.shutdown_timeout\n" +
 			"to end, a second signal ends the program at once.\n\n" +
-			"Flags win over the environment, and that over the configuration file. A changed file is taken over while\n" +
-			"requests run, a wrong one is logged and changes nothing; SIGHUP has it read at once.\n\n" +
+			"Flags win over the environment, and that over the configuration file. A changed file is taken over\n" +
+			"while requests run, a wrong one is logged and changes nothing; SIGHUP has it read at once.\n\n" +
 			"Without a key it listens on this machine only. A key is better set in the environment, as\n" +
 			"SECURITY__AUTH_TOKEN, or in the file: everybody on the machine can see the flags of programs.",
 		Args: exactly(0),
@@ -40,15 +41,17 @@ func (a *app) serveCommand() *cobra.Command {
 	s.flags(cmd.Flags())
 	_ = cmd.RegisterFlagCompletionFunc("enable-plugin", a.pluginNames)
 	_ = cmd.RegisterFlagCompletionFunc("disable-plugin", a.pluginNames)
-	levels := cobra.FixedCompletions([]string{"trace", "debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp)
-	_ = cmd.RegisterFlagCompletionFunc("log-level", levels)
+	levels := []string{"trace", "debug", "info", "warn", "error"}
+	_ = cmd.RegisterFlagCompletionFunc("log-level",
+		cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 func (s *serve) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.host, "host", "", "listen on this `HOST` (server.host)")
 	f.StringVarP(&s.port, "port", "p", "", "listen on port `N`; 0 picks a free one (server.port)")
-	f.StringVar(&s.level, "log-level", "", "log from this `LEVEL` on: trace, debug, info, warn or error (logging.level)")
+	f.StringVar(&s.level, "log-level", "",
+		"log from this `LEVEL` on: trace, debug, info, warn or error (logging.level)")
 	f.StringVar(&s.logFile, "log-file", "", "log to `FILE` too, in JSON")
 	f.StringVar(&s.token, "auth-token", "", "ask clients for this `KEY` (security.auth_token)")
 	f.StringArrayVar(&s.enablePlugin, "enable-plugin", nil, "turn plugin `NAME` on; may be repeated")
@@ -67,7 +70,7 @@ func (s *serve) run(cmd *cobra.Command, _ []string) error {
 func (s *serve) serve(ctx context.Context, options config.Options) error {
 	srv := &server{app: s.app, options: options, logFile: s.logFile, reload: s.reload}
 	if err := srv.open(ctx); err != nil {
-		return err
+		return nameFlags(err)
 	}
 	defer srv.log.Close()
 	if err := srv.banner().write(s.app.Stdout); err != nil {
@@ -76,14 +79,24 @@ func (s *serve) serve(ctx context.Context, options config.Options) error {
 	return srv.serve(ctx)
 }
 
+// flagKeys are the keys that flags set.
+func flagKeys() map[string]string {
+	return map[string]string{
+		"host": "server.host", "port": "server.port", "log-level": "logging.level", "auth-token": "security.auth_token",
+	}
+}
+
 // options makes values of the flags that win over file and environment.
 func (s *serve) options(cmd *cobra.Command) (config.Options, error) {
 	override := make(map[string]any)
-	for flag, key := range map[string]string{
-		"host": "server.host", "port": "server.port", "log-level": "logging.level", "auth-token": "security.auth_token",
-	} {
+	for flag, key := range flagKeys() {
 		if f := cmd.Flags().Lookup(flag); f.Changed {
 			override[key] = f.Value.String()
+		}
+	}
+	for _, name := range slices.Concat(s.enablePlugin, s.turnOffs) {
+		if err := s.app.checkPlugin(cmd, name); err != nil {
+			return config.Options{}, err
 		}
 	}
 	for _, name := range s.turnOffs {
@@ -108,7 +121,7 @@ func (s *serve) options(cmd *cobra.Command) (config.Options, error) {
 func (s *serve) enlist(override map[string]any) error {
 	file, err := s.app.load(override)
 	if err != nil {
-		return err
+		return nameFlags(err)
 	}
 	if allowed := file.Settings.EnabledPlugins; allowed != nil {
 		override["enabled_plugins"] = append(slices.Clone(allowed), s.enablePlugin...)
@@ -119,6 +132,43 @@ func (s *serve) enlist(override map[string]any) error {
 		override["disabled_plugins"] = kept
 	}
 	return nil
+}
+
+// flagError is what is wrong with a configuration, in the words of the command line.
+type flagError struct {
+	text string
+	err  error
+}
+
+// Error tells it.
+func (e *flagError) Error() string { return e.text }
+
+// Unwrap gives the error in the words of package config.
+func (e *flagError) Unwrap() error { return e.err }
+
+// nameFlags calls the keys that flags set by the names of the flags.
+func nameFlags(err error) error {
+	mistakes, ok := errors.AsType[config.KeyErrors](err)
+	if one, isOne := errors.AsType[*config.KeyError](err); !ok && isOne {
+		mistakes, ok = config.KeyErrors{one}, true
+	}
+	if !ok {
+		return err
+	}
+	lines := make([]string, len(mistakes))
+	for i, m := range mistakes {
+		lines[i] = m.Error()
+		if m.Origin.Source != config.SourceOverride {
+			continue
+		}
+		lines[i] = m.Key + ": " + m.Problem
+		for flag, key := range flagKeys() {
+			if m.Key == key {
+				lines[i] = "--" + flag + ": " + m.Problem
+			}
+		}
+	}
+	return &flagError{text: strings.Join(lines, "\n"), err: err}
 }
 
 // joinLines makes one line of an error.

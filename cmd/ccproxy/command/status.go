@@ -75,7 +75,8 @@ func (a *app) status(ctx context.Context, f *config.File) (*status, error) {
 		return nil, err
 	}
 	s := &status{
-		Version: a.Version, Library: ccproxy.Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Version: a.Version, Library: ccproxy.Version,
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Config:  statusConfig{Path: f.Path, Sources: make(map[string]int), Warnings: append([]string{}, f.Warnings...)},
 		Plugins: rows,
 	}

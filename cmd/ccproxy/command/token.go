@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -48,8 +47,8 @@ func (g *generateToken) run(*cobra.Command, []string) error {
 		if _, err := fmt.Fprintln(g.app.Stdout, token); err != nil {
 			return err
 		}
-		fmt.Fprint(g.app.Stderr, "The server wants it as SECURITY__AUTH_TOKEN, or as security.auth_token of its file;\n"+
-			"clients as ANTHROPIC_API_KEY or OPENAI_API_KEY.\n")
+		fmt.Fprint(g.app.Stderr, "The server wants it as SECURITY__AUTH_TOKEN, or as security.auth_token of its\n"+
+			"file; clients as ANTHROPIC_API_KEY or OPENAI_API_KEY.\n")
 		return nil
 	}
 	path, err := g.target()
@@ -122,11 +121,20 @@ func (g *generateToken) try(path, content, token string) error {
 	return nil
 }
 
-var (
-	tableLine = regexp.MustCompile(`^\s*\[`)
-	security  = regexp.MustCompile(`^\s*\[\s*security\s*\]\s*(#.*)?$`)
-	tokenLine = regexp.MustCompile(`^\s*auth_token\s*=`)
-)
+// The lines of a file that matter: the begin of a table, that of [security], and the key.
+func isTable(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "[") }
+
+func isSecurity(line string) bool {
+	name, comment, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "["), "]")
+	comment = strings.TrimSpace(comment)
+	return ok && isTable(line) && strings.TrimSpace(name) == "security" &&
+		(comment == "" || strings.HasPrefix(comment, "#"))
+}
+
+func isToken(line string) bool {
+	name, _, ok := strings.Cut(line, "=")
+	return ok && strings.TrimSpace(name) == "auth_token"
+}
 
 var errTokenThere = errors.New("security.auth_token is set already; --force replaces it")
 
@@ -134,7 +142,7 @@ var errTokenThere = errors.New("security.auth_token is set already; --force repl
 func withToken(text, token string, force bool) (string, error) {
 	line := `auth_token = "` + token + `"`
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	head := slices.IndexFunc(lines, security.MatchString)
+	head := slices.IndexFunc(lines, isSecurity)
 	if head < 0 {
 		if strings.TrimSpace(text) == "" {
 			lines = nil
@@ -143,8 +151,8 @@ func withToken(text, token string, force bool) (string, error) {
 		}
 		return strings.Join(append(lines, "[security]", line), "\n") + "\n", nil
 	}
-	for i := head + 1; i < len(lines) && !tableLine.MatchString(lines[i]); i++ {
-		if !tokenLine.MatchString(lines[i]) {
+	for i := head + 1; i < len(lines) && !isTable(lines[i]); i++ {
+		if !isToken(lines[i]) {
 			continue
 		}
 		if !force {

@@ -1,10 +1,11 @@
-// Package redis keeps credentials in Redis, for several machines that share logins and refresh each once. It
-// is a module of its own.
+// Package redis keeps credentials and pending logins in Redis, for several machines that share logins and refresh
+// each once. It is a module of its own.
 //
 //	s, err := redis.Open("rediss://user:password@cache.example.org:6379/0")
 //	…
 //	defer s.Close()
 //	manager := oauth.TokenManager{Store: s}
+//	sessions := redis.Sessions{Client: s.Client}
 //
 // What is stored is as readable as Redis is: wrap the store in a store.Sealed unless nobody else gets at it.
 // It is as durable as Redis is: with rotating refresh tokens, losing the last seconds of writes means to log
@@ -51,8 +52,8 @@ type Store struct {
 	Client goredis.UniversalClient
 	// Prefix begins all keys. Empty means DefaultPrefix.
 	Prefix string
-	// Lease is how long a lock outlives a process that died. It is renewed three times as often while it is
-	// held. Zero means DefaultLease.
+	// Lease is how long others wait for a renewal before they take a lock for that of a process which died. It is
+	// renewed three times as often while it is held. Set it to the same everywhere. Zero means DefaultLease.
 	Lease time.Duration
 	// Timeout bounds each command. Zero means DefaultTimeout.
 	Timeout time.Duration
@@ -135,8 +136,9 @@ func (s *Store) Save(ctx context.Context, id string, c *oauth.Credentials) error
 		login = 1
 	}
 	stored := false
-	err = s.do(ctx, func(ctx context.Context) (err error) {
-		stored, err = s.run(ctx, saveScript, s.key(id, kindLogin), doc, fmt.Sprintf("%020d", c.Generation), login)
+	err = s.do(ctx, func(ctx context.Context) error {
+		n, err := s.run(ctx, saveScript, s.key(id, kindLogin), doc, fmt.Sprintf("%020d", c.Generation), login).Int()
+		stored = n == 1
 		return err
 	})
 	if err == nil && !stored {
@@ -229,23 +231,27 @@ func (s *Store) idOf(key string) (id string, ok bool) {
 	return id, err == nil && id != ""
 }
 
-// run runs a script on one key, and tells whether it returned 1.
-func (s *Store) run(ctx context.Context, script, key string, args ...any) (bool, error) {
-	n, err := goredis.NewScript(script).Run(ctx, s.Client, []string{key}, args...).Int()
-	return n == 1, err
+// run runs a script on one key.
+func (s *Store) run(ctx context.Context, script, key string, args ...any) *goredis.Cmd {
+	return goredis.NewScript(script).Run(ctx, s.Client, []string{key}, args...)
+}
+
+func (s *Store) do(ctx context.Context, command func(context.Context) error) error {
+	return within(ctx, s.Client, s.Timeout, command)
 }
 
 var errNoClient = errors.New("no client")
 
-// do runs a command within the timeout.
-func (s *Store) do(ctx context.Context, command func(context.Context) error) error {
+// within runs a command of the client within the timeout, or its default.
+func within(
+	ctx context.Context, client goredis.UniversalClient, timeout time.Duration, command func(context.Context) error,
+) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.Client == nil {
+	if client == nil {
 		return errNoClient
 	}
-	timeout := s.Timeout
 	if timeout <= 0 {
 		timeout = DefaultTimeout
 	}
@@ -260,7 +266,7 @@ func told(ctx context.Context, err error) error {
 	var answer goredis.Error
 	switch {
 	case err == nil || errors.Is(err, ErrUnavailable) || errors.Is(err, oauth.ErrNoCredentials) ||
-		errors.Is(err, oauth.ErrCorrupt) || errors.Is(err, errNoClient):
+		errors.Is(err, oauth.ErrCorrupt) || errors.Is(err, oauth.ErrSession) || errors.Is(err, errNoClient):
 		return err
 	case errors.Is(err, goredis.Nil):
 		return oauth.ErrNoCredentials

@@ -27,8 +27,13 @@ func TestMain(m *testing.M) {
 	if storetest.Child(os.Args, open) {
 		return
 	}
+	goredis.SetLogger(silence{}) // it tells of every server that is away
 	goleak.VerifyTestMain(m)
 }
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
 
 // lease is short, so that tests see it end.
 const lease = 600 * time.Millisecond
@@ -84,10 +89,12 @@ func mini(t *testing.T) (string, *miniredis.Miniredis) {
 	return "redis://" + server.Addr(), server
 }
 
-// daemon is a real server, on a socket of its own.
+// daemon is a real server, on a socket of its own. It keeps what it was told when it is stopped and started again.
 type daemon struct {
-	address string
-	cmd     *exec.Cmd
+	t            *testing.T
+	program, dir string
+	address      string
+	cmd          *exec.Cmd
 }
 
 func startDaemon(t *testing.T) *daemon {
@@ -100,28 +107,39 @@ func startDaemon(t *testing.T) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := filepath.Join(dir, "s")
-	cmd := exec.CommandContext(t.Context(), program,
-		"--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir, "--loglevel", "warning")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	d := &daemon{t: t, program: program, dir: dir, address: "unix://" + filepath.Join(dir, "s")}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		d.stop()
 		_ = os.RemoveAll(dir)
 	})
-	dialer := net.Dialer{Timeout: time.Second}
-	for range 500 {
-		conn, err := dialer.DialContext(t.Context(), "unix", socket)
-		if err == nil {
-			_ = conn.Close()
-			return &daemon{address: "unix://" + socket, cmd: cmd}
+	d.start()
+	return d
+}
+
+// stop ends the server as a crash does.
+func (d *daemon) stop() {
+	_ = d.cmd.Process.Kill()
+	_ = d.cmd.Wait()
+}
+
+// start may be called from any goroutine.
+func (d *daemon) start() {
+	socket := filepath.Join(d.dir, "s")
+	d.cmd = exec.CommandContext(context.Background(), d.program, "--port", "0", "--unixsocket", socket,
+		"--save", "", "--appendonly", "yes", "--appendfsync", "no", "--dir", d.dir, "--loglevel", "warning")
+	if err := d.cmd.Start(); err != nil {
+		d.t.Error(err)
+		return
+	}
+	client := goredis.NewClient(&goredis.Options{Network: "unix", Addr: socket, MaxRetries: -1})
+	defer client.Close()
+	for range 1000 {
+		if client.Ping(context.Background()).Err() == nil {
+			return
 		}
 		time.Sleep(10 * time.Millisecond) // another program's start tells nothing
 	}
-	t.Fatal("redis-server does not answer")
-	return nil
+	d.t.Error("redis-server does not answer")
 }
 
 func suite(address string) storetest.Suite {
@@ -260,7 +278,7 @@ func TestLostLock(t *testing.T) {
 		if err := s.Client.Set(t.Context(), "l:{id}:lock", "somebody else", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Lock(waitFor(t, lease), "id"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := s.Lock(waitFor(t, lease/2), "id"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Lock = %v, want DeadlineExceeded", err)
 		}
 		unlock()
@@ -281,11 +299,11 @@ func TestLockSurvivesRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer unlock()
-		owner := s.Client.Get(t.Context(), "f:{id}:lock").Val()
+		owner, _, _ := strings.Cut(s.Client.Get(t.Context(), "f:{id}:lock").Val(), ":")
 		if err := s.Client.FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		for ctx := waitFor(t, 10*time.Second); s.Client.Get(ctx, "f:{id}:lock").Val() != owner; {
+		for ctx := waitFor(t, 10*time.Second); !strings.HasPrefix(s.Client.Get(ctx, "f:{id}:lock").Val(), owner+":"); {
 			if ctx.Err() != nil {
 				t.Fatal("the lock was not taken again")
 			}

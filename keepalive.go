@@ -1,0 +1,124 @@
+package ccproxy
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/internal/sse"
+)
+
+// attend begins to look after a stream: a timer keeps the client's side alive and ends what the provider does not go
+// on with. There is never more than one timer, it does what it does under the writer's lock, and after
+// [relay.settle] it does nothing.
+func (t *relay) attend(ctx context.Context) {
+	t.openWriter()
+	t.out.mu.Lock()
+	defer t.out.mu.Unlock()
+	t.out.since, t.out.awaited = time.Now(), true
+	if t.out.timer != nil || t.out.settled {
+		return
+	}
+	t.out.timer = time.AfterFunc(math.MaxInt64, func() { t.turn(ctx) })
+	t.out.timer.Reset(t.nextTurn(t.out.since))
+}
+
+// promise gives up on answering a stream with a status of its own after a time.
+func (t *relay) promise(ctx context.Context) {
+	if after := t.proxy.streams.CommitAfter; after > 0 && t.call.Stream && t.op == OpGenerate {
+		t.promised = time.Now().Add(after)
+		t.attend(ctx)
+		t.out.await()
+	}
+}
+
+// turn does what is due.
+func (t *relay) turn(ctx context.Context) {
+	s := &t.out
+	if !s.mu.TryLock() { // the client is being written to, so nothing is due
+		s.timer.Reset(time.Second)
+		return
+	}
+	defer s.mu.Unlock()
+	defer func() {
+		if v := recover(); v != nil { // of the host's writer
+			s.settle()
+			t.ex.flight.cancel(panicError(v))
+		}
+	}()
+	if s.settled || ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	if t.silent(now) {
+		t.ex.flight.cancel(&Error{
+			Status: http.StatusGatewayTimeout, Message: "the provider's stream was silent for too long",
+		})
+		return
+	}
+	due := t.committed && now.Sub(s.last) >= t.proxy.streams.KeepAlive
+	if !t.committed && !t.promised.IsZero() && !now.Before(t.promised) {
+		t.commit()
+		due = true
+	}
+	if due && (s.append(keepAlive(t.client)) != nil || s.send() != nil) {
+		t.ex.flight.cancel(errClientGone)
+		return
+	}
+	s.timer.Reset(t.nextTurn(now))
+}
+
+// silent tells whether a provider that has begun its answer is waited for too long.
+func (t *relay) silent(now time.Time) bool {
+	return t.ans != nil && t.out.awaited && now.Sub(t.out.since) >= t.proxy.limits.StreamIdle
+}
+
+// nextTurn is how long nothing will be due. The writer is locked.
+func (t *relay) nextTurn(now time.Time) time.Duration {
+	s := &t.out
+	next := t.proxy.limits.StreamIdle
+	if s.awaited && t.ans != nil {
+		next -= now.Sub(s.since)
+	}
+	switch {
+	case t.committed:
+		next = min(next, t.proxy.streams.KeepAlive-now.Sub(s.last))
+	case !t.promised.IsZero():
+		next = min(next, t.promised.Sub(now))
+	}
+	return max(next, 0)
+}
+
+// keepAlive sets the timer for a client that from now on must not be left in silence. The writer is locked.
+func (t *relay) keepAlive() {
+	t.out.last = time.Now()
+	if t.out.timer != nil && !t.out.settled {
+		t.out.timer.Reset(t.nextTurn(t.out.last))
+	}
+}
+
+// settle ends what happens by itself, and tells whether the client has been sent a status.
+func (t *relay) settle() bool {
+	t.out.mu.Lock()
+	defer t.out.mu.Unlock()
+	t.out.settle()
+	return t.committed
+}
+
+// settle is for who has the lock.
+func (s *streamWriter) settle() {
+	s.settled = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// keepAlive is what a format's clients pass over wherever it stands between events.
+func keepAlive(f adapters.Format) []byte {
+	if f == adapters.AnthropicMessages {
+		return []byte("event: ping\ndata: {\"type\": \"ping\"}\n\n")
+	}
+	return sse.AppendComment(nil, "keep-alive")
+}

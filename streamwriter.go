@@ -1,0 +1,140 @@
+package ccproxy
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/internal/sse"
+)
+
+// streamWriter writes to a client that may be slow, gone, or behind a writer that cannot flush. What is written of a
+// stream is whole events, between which an attendant may write.
+type streamWriter struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+
+	mu       sync.Mutex
+	deadline time.Time // the write deadline that is set
+	last     time.Time // when the client was last sent something
+	since    time.Time // when the provider began to be waited for
+	awaited  bool      // the provider is waited for
+	settled  bool      // nothing more happens by itself
+	fixed    bool      // the host's writer has no deadlines
+	blind    bool      // the host's writer cannot flush
+	strict   bool      // a deadline that passes ends the stream even if nothing is being written: HTTP/2
+	pending  bool      // something is not flushed
+	held     []byte    // comments that came before the first event
+	timer    *time.Timer
+}
+
+func (t *relay) openWriter() {
+	if t.out.w == nil {
+		t.out.w, t.out.control = t.w, http.NewResponseController(t.w)
+		t.out.timeout, t.out.strict = t.proxy.limits.WriteTimeout, t.ex.r.ProtoMajor > 1
+	}
+}
+
+// extend moves the write deadline on, at most once a second since that is what it costs.
+func (s *streamWriter) extend() {
+	s.last = time.Now()
+	if s.fixed || s.deadline.Sub(s.last) > s.timeout-min(time.Second, s.timeout/4) {
+		return
+	}
+	s.deadline = s.last.Add(s.timeout)
+	s.fixed = s.control.SetWriteDeadline(s.deadline) != nil
+}
+
+// Write implements io.Writer for answers that are not streams: a client gets the time for each piece of them.
+func (s *streamWriter) Write(b []byte) (int, error) {
+	const piece = 64 << 10
+	written := 0
+	for len(b) > 0 {
+		s.extend()
+		n, err := s.w.Write(b[:min(piece, len(b))])
+		written += n
+		if err != nil {
+			return written, err
+		}
+		b = b[n:]
+	}
+	return written, nil
+}
+
+// write writes a whole event.
+func (s *streamWriter) write(b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.awaited = false
+	return s.append(b)
+}
+
+// append is write for who has the lock.
+func (s *streamWriter) append(b []byte) error {
+	s.extend()
+	s.pending = true
+	if len(s.held) > 0 {
+		held := s.held
+		s.held = nil
+		if _, err := s.w.Write(held); err != nil {
+			return errClientGone
+		}
+	}
+	if _, err := s.w.Write(b); err != nil {
+		return errClientGone
+	}
+	return nil
+}
+
+// flush sends what is written. The provider is waited for from then on.
+func (s *streamWriter) flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.send()
+	s.since, s.awaited = time.Now(), true
+	return err
+}
+
+// send is flush for who has the lock.
+func (s *streamWriter) send() error {
+	if !s.pending {
+		return nil
+	}
+	s.pending = false
+	s.extend()
+	if !s.blind {
+		err := s.control.Flush()
+		if err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return errClientGone
+		}
+	}
+	s.rest()
+	return nil
+}
+
+// await tells that the provider is waited for.
+func (s *streamWriter) await() {
+	s.mu.Lock()
+	s.since, s.awaited = time.Now(), true
+	s.mu.Unlock()
+}
+
+// rest takes the deadline back while the upstream is silent.
+func (s *streamWriter) rest() {
+	if !s.strict || s.fixed {
+		return
+	}
+	s.deadline = time.Time{}
+	s.fixed = s.control.SetWriteDeadline(s.deadline) != nil
+}
+
+// sendError ends a stream with the error event of the client's format.
+func (s *streamWriter) sendError(f adapters.Format, e adapters.ErrorInfo) {
+	ev := adapters.EncodeStreamError(f, e)
+	if s.write(sse.AppendEvent(nil, ev.Type, ev.Data)) == nil {
+		_ = s.flush() // nobody is left to tell
+	}
+}
