@@ -157,6 +157,7 @@ func convertedRoutes() []route {
 }
 
 func needPaths(t *testing.T, r *clientRig) {
+	t.Helper()
 	for _, path := range []string{"/claude/v1/messages?beta=true", "/claude/v1/messages/count_tokens?beta=true&x"} {
 		if rec := r.send(t, path, wholeBody, nil); rec.Code != http.StatusOK {
 			t.Errorf("%s: %d %s", path, rec.Code, rec.Body)
@@ -178,6 +179,7 @@ func needPaths(t *testing.T, r *clientRig) {
 }
 
 func needUpgradeRefused(t *testing.T, r *clientRig) {
+	t.Helper()
 	header := http.Header{
 		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
 		"Openai-Beta": {"responses_websockets=2026-02-06"}, "Sec-Websocket-Extensions": {"permessage-deflate"},
@@ -190,6 +192,7 @@ func needUpgradeRefused(t *testing.T, r *clientRig) {
 }
 
 func needBodies(t *testing.T, r *clientRig) {
+	t.Helper()
 	body := largeRequest("")
 	for _, sent := range []struct{ encoding, body string }{{"", body}, {"gzip", gzipped(body)}, {"zstd", zstandard(body)}} {
 		header := http.Header{"Content-Type": {"application/json"}}
@@ -217,6 +220,7 @@ func serve(t *testing.T, r *clientRig) *host {
 }
 
 func needFirstByte(t *testing.T, r *clientRig) {
+	t.Helper()
 	s := serve(t, r)
 	for _, c := range convertedRoutes() {
 		open := make(chan struct{})
@@ -247,6 +251,7 @@ func needFirstByte(t *testing.T, r *clientRig) {
 }
 
 func needCancel(t *testing.T, r *clientRig) {
+	t.Helper()
 	s := serve(t, r)
 	for _, c := range convertedRoutes() {
 		for _, body := range []string{c.body, strings.Replace(c.body, `"stream":true`, `"stream":false`, 1)} {
@@ -275,6 +280,7 @@ func needCancel(t *testing.T, r *clientRig) {
 }
 
 func needErrorPlaces(t *testing.T, r *clientRig) {
+	t.Helper()
 	for _, c := range convertedRoutes() {
 		r.reply(providertest.Error(http.StatusTooManyRequests, "rate_limit_error", "slow down", http.Header{"Retry-After": {"7"}}))
 		rec := r.send(t, c.path, c.body, nil)
@@ -288,6 +294,7 @@ func needErrorPlaces(t *testing.T, r *clientRig) {
 }
 
 func needBroken(t *testing.T, r *clientRig) {
+	t.Helper()
 	for _, c := range convertedRoutes() {
 		lines := strings.Split(c.answer, "\n")
 		begin := strings.Join(lines[:len(lines)-1], "\n")
@@ -312,6 +319,7 @@ func needBroken(t *testing.T, r *clientRig) {
 }
 
 func needErrors(t *testing.T, r *clientRig) {
+	t.Helper()
 	for _, test := range []struct {
 		status  int
 		body    string // of an upstream of OpenAI's kind
@@ -348,6 +356,7 @@ func needErrors(t *testing.T, r *clientRig) {
 
 // Claude Code makes its conversation shorter by these words, and Codex by the code.
 func needTooLong(t *testing.T, r *clientRig) {
+	t.Helper()
 	const openAI = `{"error":{"message":"Your input exceeds the context window.","type":"invalid_request_error","code":"context_length_exceeded"}}`
 	for _, path := range []string{"/codex/v1/messages", "/chat/v1/messages"} {
 		r.reply(providertest.Raw(http.StatusBadRequest, nil, openAI))
@@ -389,6 +398,7 @@ func shaped(lines []string) providertest.Reply {
 }
 
 func needEvents(t *testing.T, r *clientRig) {
+	t.Helper()
 	const said = "Grüße, 世界 🙂"
 	for _, c := range convertedRoutes() {
 		lines := strings.Split(c.answer, "\n")
@@ -404,6 +414,7 @@ func needEvents(t *testing.T, r *clientRig) {
 }
 
 func needCredentials(t *testing.T, r *clientRig) {
+	t.Helper()
 	header := http.Header{
 		"Authorization": {"Bearer the-clients"}, "X-Api-Key": {"the-clients"}, "Chatgpt-Account-Id": {"the-clients"}, "Cookie": {"the-clients"},
 		"Accept-Encoding": {"gzip, deflate, br, zstd"}, "Connection": {"X-Hop"}, "X-Hop": {"the-clients"},
@@ -425,6 +436,7 @@ func needCredentials(t *testing.T, r *clientRig) {
 }
 
 func needIsolation(t *testing.T, r *clientRig) {
+	t.Helper()
 	r.upstream.Handler = func(req providertest.Request) providertest.Reply {
 		name := find(req.Body, "messages", "0", "content")
 		if name == "" {
@@ -453,6 +465,7 @@ func needIsolation(t *testing.T, r *clientRig) {
 }
 
 func needChatGPTKeys(t *testing.T, r *clientRig) {
+	t.Helper()
 	takes := " model instructions input tools tool_choice parallel_tool_calls reasoning store stream stream_options include " +
 		"service_tier prompt_cache_key text client_metadata "
 	for _, c := range []route{
@@ -483,6 +496,7 @@ func needChatGPTKeys(t *testing.T, r *clientRig) {
 }
 
 func needCollected(t *testing.T, r *clientRig) {
+	t.Helper()
 	for path, text := range map[string][]string{
 		"/codex/v1/messages": {"content", "0", "text"}, "/codex/v1/responses": {"output", "0", "content", "0", "text"},
 		"/codex/v1/chat/completions": {"choices", "0", "message", "content"},
@@ -497,6 +511,7 @@ func needCollected(t *testing.T, r *clientRig) {
 }
 
 func needBetas(t *testing.T, r *clientRig) {
+	t.Helper()
 	const sent = "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27"
 	r.send(t, messagesPath+"?beta=true", wholeBody, http.Header{"Anthropic-Beta": {sent}})
 	if got := r.last(t).Header["Anthropic-Beta"]; len(got) != 1 || got[0] != sent {
@@ -512,6 +527,7 @@ func needBetas(t *testing.T, r *clientRig) {
 }
 
 func needEventNames(t *testing.T, r *clientRig) {
+	t.Helper()
 	for _, c := range convertedRoutes() {
 		if strings.Contains(c.path, "chat/completions") {
 			continue // which has none
@@ -533,6 +549,7 @@ func needEventNames(t *testing.T, r *clientRig) {
 }
 
 func needUnknown(t *testing.T, r *clientRig) {
+	t.Helper()
 	const body = `{ "model":"claude-fake-1" ,"max_tokens":1e2,"future":{"b":1,"a":"\u0041"},"messages":[{"role":"user","content":[` +
 		`{"type":"future_block","x":1},{"type":"container_upload","file_id":"f"},{"type":"text","text":"\/"}]}]}`
 	const answer = `{"type":"message","content":[{"type":"future_block","n":1e2}],"future":"\u0041"}`
@@ -551,6 +568,7 @@ func needUnknown(t *testing.T, r *clientRig) {
 }
 
 func needModelName(t *testing.T, r *clientRig) {
+	t.Helper()
 	for _, path := range []string{messagesPath, "/claude/v1/chat/completions", "/claude/v1/responses"} {
 		for _, more := range []string{"", `,"stream":true`} {
 			members := `"max_tokens":50,"messages":[{"role":"user","content":"Hi"}]`

@@ -30,6 +30,7 @@ func (t *relay) inspectHost() {
 
 func (t *relay) complain(what string) {
 	writer := fmt.Sprintf("%T", innermost(t.w))
+	//nolint:sloglint // what is one of the two texts above
 	t.proxy.logger.Warn(what, slog.String("request_id", t.ex.id), slog.String("writer", writer))
 }
 

@@ -26,9 +26,11 @@ func answerNeeds() []need {
 		{name: "4.17_cached_tokens_for_claude_code", way: "RA", kind: "answer", body: responsesAnswer("completed", "null"), want: map[string]string{
 			"usage.input_tokens": `12`, "usage.cache_read_input_tokens": `100`, "usage.output_tokens": `9`,
 		}},
-		{name: "4.18_refusals_for_claude_code", way: "CA", kind: "answer", body: `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
+		{
+			name: "4.18_refusals_for_claude_code", way: "CA", kind: "answer", body: `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
 			"message":{"role":"assistant","content":null,"refusal":"I will not."},"finish_reason":"stop"}]}`,
-			want: map[string]string{"content": `[{"type":"text","text":"I will not."}]`, "stop_reason": `"refusal"`}},
+			want: map[string]string{"content": `[{"type":"text","text":"I will not."}]`, "stop_reason": `"refusal"`},
+		},
 		{name: "4.18_refusals_of_claude", way: "AR", kind: "answer", body: stopped("refusal"), want: map[string]string{
 			"status": `"incomplete"`, "incomplete_details": `{"reason":"content_filter"}`,
 		}, text: []string{"No."}},
@@ -39,10 +41,14 @@ func answerNeeds() []need {
 		{name: "10.22_out_of_tokens", way: "AR", kind: "answer", body: stopped("max_tokens"), want: map[string]string{
 			"status": `"incomplete"`, "incomplete_details": `{"reason":"max_output_tokens"}`,
 		}},
-		{name: "10.22_incomplete", way: "RA", kind: "answer", body: responsesAnswer("incomplete", `{"reason":"max_output_tokens"}`),
-			want: map[string]string{"stop_reason": `"max_tokens"`}},
-		{name: "10.22_filtered", way: "RC", kind: "answer", body: responsesAnswer("incomplete", `{"reason":"content_filter"}`),
-			want: map[string]string{"choices.0.finish_reason": `"content_filter"`}},
+		{
+			name: "10.22_incomplete", way: "RA", kind: "answer", body: responsesAnswer("incomplete", `{"reason":"max_output_tokens"}`),
+			want: map[string]string{"stop_reason": `"max_tokens"`},
+		},
+		{
+			name: "10.22_filtered", way: "RC", kind: "answer", body: responsesAnswer("incomplete", `{"reason":"content_filter"}`),
+			want: map[string]string{"choices.0.finish_reason": `"content_filter"`},
+		},
 	}
 }
 
@@ -137,23 +143,31 @@ func streamNeeds() []need {
 		{name: "10.19_arguments_cut_by_the_limit", way: "AR", kind: "stream", body: brokenArguments, text: []string{
 			`"delta":"{\"p\":"`, `"response.incomplete"`, `"max_output_tokens"`,
 		}, not: []string{`"response.completed"`}},
-		{name: "10.20_one_thought_many_deltas", way: "AC", kind: "stream", body: claudeStream,
-			text: []string{`"reasoning_content":"hm "`, `"reasoning_content":"ok"`}, not: []string{"<thinking", `"EqQB/+="`}},
+		{
+			name: "10.20_one_thought_many_deltas", way: "AC", kind: "stream", body: claudeStream,
+			text: []string{`"reasoning_content":"hm "`, `"reasoning_content":"ok"`}, not: []string{"<thinking", `"EqQB/+="`},
+		},
 		{name: "10.20_several_summary_parts_once", way: "RA", kind: "stream", body: reasoningStream + completedEnd, text: []string{
 			`"thinking_delta","thinking":"First"`, `Second"`, `"signature_delta"`, `"message_stop"`,
 		}, not: []string{`"thinking":"First\n\nSecond"`, "gAAAsecret"}},
 		{name: "10.21_usage_of_claude_last", way: "AC", kind: "stream", body: claudeStream, text: []string{
 			`"finish_reason":"tool_calls"`, `"choices":[],"usage":{"prompt_tokens":112,"completion_tokens":9,"total_tokens":121`, `[DONE]`,
 		}},
-		{name: "10.21_no_usage_that_nobody_asked_for", way: "AC", kind: "stream", asks: `{"model":"m","stream":true,"messages":[{"role":"user","content":"a"}]}`,
-			body: claudeStream, not: []string{`"usage"`, `"choices":[]`}},
+		{
+			name: "10.21_no_usage_that_nobody_asked_for", way: "AC", kind: "stream", asks: `{"model":"m","stream":true,"messages":[{"role":"user","content":"a"}]}`,
+			body: claudeStream, not: []string{`"usage"`, `"choices":[]`},
+		},
 		{name: "10.21_usage_in_both_places", way: "CA", kind: "stream", body: chatStream, text: []string{
 			`"message_start"`, `"usage":{`, `"message_delta"`, `"input_tokens":12`, `"cache_read_input_tokens":100`, `"output_tokens":9`,
 		}},
-		{name: "10.23_errors_inside_for_chat", way: "AC", kind: "stream", body: errorInStream, text: []string{`"error":{`, `busy`},
-			not: []string{`"finish_reason":"stop"`, "[DONE]"}},
-		{name: "10.23_errors_inside_for_responses", way: "AR", kind: "stream", body: errorInStream, text: []string{`"response.failed"`, `busy`},
-			not: []string{`"response.completed"`}},
+		{
+			name: "10.23_errors_inside_for_chat", way: "AC", kind: "stream", body: errorInStream, text: []string{`"error":{`, `busy`},
+			not: []string{`"finish_reason":"stop"`, "[DONE]"},
+		},
+		{
+			name: "10.23_errors_inside_for_responses", way: "AR", kind: "stream", body: errorInStream, text: []string{`"response.failed"`, `busy`},
+			not: []string{`"response.completed"`},
+		},
 		{name: "10.23_errors_inside_for_claude_code", way: "RA", kind: "stream", body: reasoningStream + failedEnd, text: []string{
 			`"type":"error"`, `"rate_limit_error"`, `slow down`,
 		}, not: []string{`"message_stop"`}},

@@ -61,15 +61,19 @@ func systemNeeds() []need {
 			"messages.0": `{"role":"system","content":"You are Claude Code.\n\nWork."}`, "messages.2": `{"role":"system","content":"Mid note"}`,
 		}, not: []string{"billing"}},
 		{name: "4.11_codex_over_claude", way: "RA", kind: "request", body: codexCLI, want: map[string]string{"system": `"You are Codex"`}},
-		{name: "4.11_later_system_text_for_claude", way: "RA", kind: "request", body: `{"model":"claude-sonnet-4-5","instructions":"I",
+		{
+			name: "4.11_later_system_text_for_claude", way: "RA", kind: "request", body: `{"model":"claude-sonnet-4-5","instructions":"I",
 			"input":[{"role":"user","content":"a"},{"role":"developer","content":"mid"}]}`,
-			want: map[string]string{"system": `"I"`, "messages.1.role": `"user"`}, text: []string{"mid"}, lost: []string{"input[1].content"}},
+			want: map[string]string{"system": `"I"`, "messages.1.role": `"user"`}, text: []string{"mid"}, lost: []string{"input[1].content"},
+		},
 		{name: "10.25_all_system_messages", way: "CA", kind: "request", body: agent, want: map[string]string{
 			"system": `[{"type":"text","text":"S"},{"type":"text","text":"D"}]`,
 		}},
-		{name: "10.25_cache_marks_stay", way: "CA", kind: "request", body: `{"model":"claude-sonnet-4-5","messages":[
+		{
+			name: "10.25_cache_marks_stay", way: "CA", kind: "request", body: `{"model":"claude-sonnet-4-5","messages":[
 			{"role":"user","content":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]}]}`,
-			want: map[string]string{"messages.0.content.0.cache_control": `{"type":"ephemeral"}`}},
+			want: map[string]string{"messages.0.content.0.cache_control": `{"type":"ephemeral"}`},
+		},
 	}
 }
 
@@ -92,18 +96,22 @@ func toolNeeds() []need {
 			"messages.4.content.0.tool_use_id": `"call_v"`, "messages.4.content.1.tool_use_id": `"call_e"`, "messages.5": "",
 			"messages.4.content.0.content.0.source.data": `"iVBO"`,
 		}},
-		{name: "10.17_results_first", way: "RA", kind: "request", body: `{"model":"claude-sonnet-4-5","input":[{"role":"user","content":"a"},
+		{
+			name: "10.17_results_first", way: "RA", kind: "request", body: `{"model":"claude-sonnet-4-5","input":[{"role":"user","content":"a"},
 			{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"role":"user","content":"between"},
 			{"type":"function_call_output","call_id":"c","output":"z"}]}`,
-			want: map[string]string{"messages.2.content.0.type": `"tool_result"`, "messages.2.content.1.text": `"between"`}},
+			want: map[string]string{"messages.2.content.0.type": `"tool_result"`, "messages.2.content.1.text": `"between"`},
+		},
 		{name: "10.18_failed_results", way: "AR", kind: "request", body: claudeCode, want: map[string]string{"input.6.output": `"[tool error] boom"`}},
 		{name: "10.18_failed_results_over_chat", way: "AC", kind: "request", body: claudeCode, want: map[string]string{
 			"messages.5.content": `"[tool error] boom"`,
 		}},
-		{name: "10.19_arguments_that_broke_off", way: "CA", kind: "request", body: `{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"a"},
+		{
+			name: "10.19_arguments_that_broke_off", way: "CA", kind: "request", body: `{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"a"},
 			{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":"}}]},
 			{"role":"tool","tool_call_id":"c","content":"bad"}]}`,
-			want: map[string]string{"messages.1.content.0.input": `{"arguments":"{\"a\":"}`}, lost: []string{"messages[1].tool_calls[0].function.arguments"}},
+			want: map[string]string{"messages.1.content.0.input": `{"arguments":"{\"a\":"}`}, lost: []string{"messages[1].tool_calls[0].function.arguments"},
+		},
 	}
 }
 
@@ -124,9 +132,11 @@ func choiceNeeds() []need {
 		{name: "4.13_parallel_off", way: "CA", kind: "request", body: agent, want: map[string]string{
 			"tool_choice": `{"type":"auto","disable_parallel_tool_use":true}`,
 		}},
-		{name: "4.13_named_over_responses", way: "AR", kind: "request", body: `{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"a"}],
+		{
+			name: "4.13_named_over_responses", way: "AR", kind: "request", body: `{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"a"}],
 			"tools":[{"name":"f","input_schema":{"type":"object"}}],"tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true}}`,
-			want: map[string]string{"tool_choice": `{"type":"function","name":"f"}`, "parallel_tool_calls": `false`}},
+			want: map[string]string{"tool_choice": `{"type":"function","name":"f"}`, "parallel_tool_calls": `false`},
+		},
 		{name: "4.13_schemas_untouched_over_responses", way: "AR", kind: "request", body: claudeCode, text: []string{deepSchema}},
 		{name: "4.13_schemas_untouched_over_chat", way: "AC", kind: "request", body: claudeCode, text: []string{deepSchema}},
 		{name: "4.13_schemas_untouched_over_claude", way: "RA", kind: "request", body: codexCLI, text: []string{deepSchema}},
@@ -142,8 +152,10 @@ func choiceNeeds() []need {
 		{name: "4.14_web_search_over_responses", way: "AR", kind: "request", body: forcedSearch, want: map[string]string{
 			"tools": `[{"type":"web_search"}]`, "tool_choice": `{"type":"web_search"}`,
 		}},
-		{name: "4.14_web_search_over_chat", way: "AC", kind: "request", body: forcedSearch, want: map[string]string{"tools": "", "tool_choice": ""},
-			lost: []string{"tools[0]", "tool_choice"}},
+		{
+			name: "4.14_web_search_over_chat", way: "AC", kind: "request", body: forcedSearch, want: map[string]string{"tools": "", "tool_choice": ""},
+			lost: []string{"tools[0]", "tool_choice"},
+		},
 	}
 }
 
@@ -153,53 +165,75 @@ const continuation = `{"model":"claude-sonnet-4-5","reasoning_effort":"low","max
 
 func thinkingNeeds() []need {
 	return []need{
-		{name: "4.15_effort_while_unsigned_calls_are_answered", way: "CA", kind: "request", body: continuation,
-			want: map[string]string{"thinking": "", "temperature": `0.5`}, lost: []string{"reasoning_effort"}},
+		{
+			name: "4.15_effort_while_unsigned_calls_are_answered", way: "CA", kind: "request", body: continuation,
+			want: map[string]string{"thinking": "", "temperature": `0.5`}, lost: []string{"reasoning_effort"},
+		},
 		{name: "4.15_summaries_for_who_wants_to_see_thinking", way: "AR", kind: "request", body: claudeCode, want: map[string]string{
 			"reasoning": `{"effort":"high","summary":"auto"}`, "include": `["reasoning.encrypted_content"]`, "store": `false`,
 		}},
 		{name: "4.15_thinking_shown_to_codex", way: "RA", kind: "request", body: codexCLI, want: map[string]string{
 			"thinking": `{"type":"adaptive","display":"summarized"}`, "output_config.effort": `"medium"`,
 		}, not: []string{"gAAA"}},
-		{name: "10.27_least_budget", way: "CA", kind: "request", body: `{"model":"claude-sonnet-4-5","reasoning_effort":"minimal","temperature":0.2,
+		{
+			name: "10.27_least_budget", way: "CA", kind: "request", body: `{"model":"claude-sonnet-4-5","reasoning_effort":"minimal","temperature":0.2,
 			"max_tokens":3000,"messages":[{"role":"user","content":"a"}]}`,
-			want: map[string]string{"thinking": `{"type":"enabled","budget_tokens":1024}`, "max_tokens": `3000`, "temperature": ""}},
-		{name: "10.27_budget_below_the_limit_of_the_model", way: "CA", kind: "request",
+			want: map[string]string{"thinking": `{"type":"enabled","budget_tokens":1024}`, "max_tokens": `3000`, "temperature": ""},
+		},
+		{
+			name: "10.27_budget_below_the_limit_of_the_model", way: "CA", kind: "request",
 			body: `{"model":"claude-opus-4-1","reasoning_effort":"xhigh","messages":[{"role":"user","content":"a"}]}`,
-			want: map[string]string{"thinking.budget_tokens": `27904`, "max_tokens": `32000`}},
+			want: map[string]string{"thinking.budget_tokens": `27904`, "max_tokens": `32000`},
+		},
 		{name: "10.27_budgets_become_efforts", way: "AC", kind: "request", body: `{"model":"gpt-5","max_tokens":32000,
 			"thinking":{"type":"enabled","budget_tokens":2048},"messages":[{"role":"user","content":"a"}]}`, want: map[string]string{"reasoning_effort": `"low"`}},
-		{name: "10.27_adaptive_models", way: "CA", kind: "request",
+		{
+			name: "10.27_adaptive_models", way: "CA", kind: "request",
 			body: `{"model":"claude-opus-4-8","reasoning_effort":"minimal","temperature":0.2,"messages":[{"role":"user","content":"a"}]}`,
-			want: map[string]string{"thinking.type": `"adaptive"`, "output_config.effort": `"low"`, "temperature": ""}, lost: []string{"temperature"}},
+			want: map[string]string{"thinking.type": `"adaptive"`, "output_config.effort": `"low"`, "temperature": ""}, lost: []string{"temperature"},
+		},
 	}
 }
 
 func settingNeeds() []need {
 	return []need{
-		{name: "4.16_response_format_for_claude", way: "CA", kind: "request", body: agent,
-			want: map[string]string{"output_config.format": `{"type":"json_schema","schema":{"type":"object"}}`}},
-		{name: "4.16_response_format_for_responses", way: "CR", kind: "request", body: agent,
-			want: map[string]string{"text.format": `{"type":"json_schema","name":"n","strict":true,"schema":{"type":"object"}}`}},
-		{name: "4.16_text_format_for_claude", way: "RA", kind: "request", body: codexCLI,
-			want: map[string]string{"output_config.format.schema": `{"type":"object","additionalProperties":false}`}},
-		{name: "4.16_text_format_for_chat", way: "RC", kind: "request", body: codexCLI,
-			want: map[string]string{"response_format.json_schema.name": `"codex_output_schema"`, "response_format.json_schema.strict": `true`}},
+		{
+			name: "4.16_response_format_for_claude", way: "CA", kind: "request", body: agent,
+			want: map[string]string{"output_config.format": `{"type":"json_schema","schema":{"type":"object"}}`},
+		},
+		{
+			name: "4.16_response_format_for_responses", way: "CR", kind: "request", body: agent,
+			want: map[string]string{"text.format": `{"type":"json_schema","name":"n","strict":true,"schema":{"type":"object"}}`},
+		},
+		{
+			name: "4.16_text_format_for_claude", way: "RA", kind: "request", body: codexCLI,
+			want: map[string]string{"output_config.format.schema": `{"type":"object","additionalProperties":false}`},
+		},
+		{
+			name: "4.16_text_format_for_chat", way: "RC", kind: "request", body: codexCLI,
+			want: map[string]string{"response_format.json_schema.name": `"codex_output_schema"`, "response_format.json_schema.strict": `true`},
+		},
 		{name: "10.28_json_object_for_claude", way: "CA", kind: "request", body: `{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":"a"}],
 			"response_format":{"type":"json_object"}}`, text: []string{"JSON"}, lost: []string{"response_format"}},
-		{name: "10.28_output_format_for_chat", way: "AC", kind: "request", body: `{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"a"}],
+		{
+			name: "10.28_output_format_for_chat", way: "AC", kind: "request", body: `{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"a"}],
 			"output_config":{"format":{"type":"json_schema","schema":{"type":"object"}}}}`,
-			want: map[string]string{"response_format.json_schema.schema": `{"type":"object"}`}},
+			want: map[string]string{"response_format.json_schema.schema": `{"type":"object"}`},
+		},
 		{name: "4.19_no_limit_of_codex", way: "RA", kind: "request", body: codexCLI, want: map[string]string{"max_tokens": `32000`}},
-		{name: "4.19_no_limit_for_an_older_model", way: "CA", kind: "request",
-			body: `{"model":"claude-3-opus-20240229","messages":[{"role":"user","content":"a"}]}`, want: map[string]string{"max_tokens": `4096`}},
+		{
+			name: "4.19_no_limit_for_an_older_model", way: "CA", kind: "request",
+			body: `{"model":"claude-3-opus-20240229","messages":[{"role":"user","content":"a"}]}`, want: map[string]string{"max_tokens": `4096`},
+		},
 		{name: "4.19_both_names_of_the_limit", way: "CA", kind: "request", body: continuation, want: map[string]string{"max_tokens": `9000`}},
 		{name: "4.19_the_newer_name_for_chat", way: "AC", kind: "request", body: claudeCode, want: map[string]string{
 			"max_completion_tokens": `64000`, "max_tokens": "",
 		}},
-		{name: "4.19_sampling_that_the_model_refuses", way: "CA", kind: "request",
+		{
+			name: "4.19_sampling_that_the_model_refuses", way: "CA", kind: "request",
 			body: `{"model":"claude-opus-4-7","temperature":0.3,"top_p":0.5,"messages":[{"role":"user","content":"a"}]}`,
-			want: map[string]string{"temperature": "", "top_p": ""}, lost: []string{"temperature", "top_p"}},
+			want: map[string]string{"temperature": "", "top_p": ""}, lost: []string{"temperature", "top_p"},
+		},
 		{name: "10.26_settings_for_claude", way: "CA", kind: "request", body: agent, want: map[string]string{
 			"temperature": `0.2`, "stop_sequences": `["END"]`, "metadata.user_id": `"u"`,
 		}},
