@@ -1,7 +1,6 @@
 package adapters
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
@@ -14,7 +13,7 @@ import (
 // that speaks the client's own format did not make them, and refuses what it did not make. Everything else stays byte
 // for byte; a request without envelopes, or that is not as the format has it, is returned as it is.
 func Withhold(f Format, body []byte) ([]byte, []canonical.Loss) {
-	if !bytes.Contains(body, []byte(envelope.Start)) {
+	if !envelope.In(body) {
 		return body, nil
 	}
 	var doc rawjson.Doc

@@ -7,6 +7,7 @@
 package envelope
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -28,6 +29,22 @@ const (
 
 // Start is what an envelope begins with where it stands in a body, unless it stands for an id.
 const Start = `"` + prefix
+
+// In tells whether a body may hold an envelope, except one that stands for an id. Every request is looked through, so
+// it searches for those letters of Start that are rare in JSON: quotes would stop it at every member.
+func In(body []byte) bool {
+	const rare = "xy1."
+	for rest := body; ; {
+		i := bytes.Index(rest, []byte(rare))
+		if i < 0 {
+			return false
+		}
+		if bytes.HasSuffix(rest[:i], []byte(Start[:len(Start)-len(rare)])) {
+			return true
+		}
+		rest = rest[i+len(rare):]
+	}
+}
 
 // How a field is written. The quotes of a string are left out, which keeps ids short.
 const (

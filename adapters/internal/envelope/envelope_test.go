@@ -222,3 +222,26 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+func TestIn(t *testing.T) {
+	t.Parallel()
+	sealed := `{"a":` + string(envelope.Seal("k", canonical.NewToken("v"))) + `}`
+	tests := []struct {
+		name, body string
+		want       bool
+	}{
+		{"an envelope", sealed, true},
+		{"after its letters alone", `["xy1.","proxy1.",` + sealed + `]`, true},
+		{"the letters alone", `{"text":"a ccproxy1. xy1."}`, false},
+		{"the last letters", `xy1.`, false},
+		{"nothing", ``, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := envelope.In([]byte(tt.body)); got != tt.want {
+				t.Errorf("In(%s) = %t, want %t", tt.body, got, tt.want)
+			}
+		})
+	}
+}
