@@ -4,7 +4,10 @@ go 1.26.0
 
 replace github.com/ccproxy-go/ccproxy => ../..
 
+replace github.com/ccproxy-go/ccproxy/oauth/store/redis => ../../oauth/store/redis
+
 require (
+	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/ccproxy-go/ccproxy v0.0.0
 	github.com/cli/browser v1.3.0
 	github.com/lmittmann/tint v1.2.1
@@ -16,6 +19,14 @@ require (
 )
 
 require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/redis/go-redis/v9 v9.23.0 // indirect
+	github.com/yuin/gopher-lua v1.1.1 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
+)
+
+require (
+	github.com/ccproxy-go/ccproxy/oauth/store/redis v0.0.0
 	github.com/coder/websocket v1.8.15 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.16 // indirect
 	github.com/go-playground/locales v0.14.2 // indirect

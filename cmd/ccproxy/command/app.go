@@ -18,6 +18,8 @@ type app struct {
 	// What the flags of all commands say.
 	configPath  string
 	credentials string
+
+	shared replicas
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -43,6 +45,8 @@ func (a *app) rootCommand() *cobra.Command {
 	all.StringVarP(&a.configPath, "config", "c", "", "read the TOML `FILE` instead of the first that is found")
 	all.StringVar(&a.credentials, "credentials", "", "keep logins in `DIR` (default ccproxy/credentials in the "+
 		"user's configuration directory)")
+	all.StringVar(&a.shared.address, "redis", "", "share logins and their refreshes with other replicas in Redis at "+
+		"`URL` (or "+redisVariable+", which keeps its password out of the list of processes)")
 	serve.flags(root.Flags())
 	return root
 }

@@ -38,7 +38,7 @@ type account struct {
 }
 
 // errNoHome means that there is no place for logins.
-var errNoHome = errors.New("no place for logins: neither HOME nor XDG_CONFIG_HOME is set, use --credentials")
+var errNoHome = errors.New("no place for logins: neither HOME nor XDG_CONFIG_HOME is set, use --credentials or --redis")
 
 // withAccount starts the plugin of a provider and nothing more, and stops it after do. file is where the login is kept
 // instead of its usual place.
@@ -48,7 +48,7 @@ func (a *app) withAccount(cmd *cobra.Command, name, file string, do func(context
 	if err != nil {
 		return usageError(cmd, err)
 	}
-	if file == "" && a.credentialsDir() == "" {
+	if file == "" && a.credentialsDir() == "" && a.shared.address == "" && a.variable(redisVariable) == "" {
 		return errNoHome
 	}
 	override, off, err := a.switchOn(target.plugin)

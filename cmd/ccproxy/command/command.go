@@ -51,29 +51,36 @@ const (
 // Run executes the command that args name, without the program's name among them. It tells on standard error what
 // went wrong, and returns the exit code. serve runs until ctx ends.
 func Run(ctx context.Context, o Options, args []string) (exit int) {
-	root, err := New(o)
+	a, root, err := tree(o)
 	if err != nil {
 		return report(o.withDefaults(), err)
 	}
+	defer a.shared.close()
 	root.SetArgs(append([]string{}, args...)) // nil would be those of the process
 	return report(o.withDefaults(), root.ExecuteContext(ctx))
 }
 
 // New makes the tree of commands, for programs that add commands of their own to it. Errors of executing it are to be
-// shown by the caller; [Run] does. It fails if factories, or commands of plugins, are in each other's way.
+// shown by the caller; [Run] does. It fails if factories, or commands of plugins, are in each other's way. Connections
+// to Redis, where a command has made some, stay open until the process ends.
 func New(o Options) (*cobra.Command, error) {
+	_, root, err := tree(o)
+	return root, err
+}
+
+func tree(o Options) (*app, *cobra.Command, error) {
 	a := &app{Options: o.withDefaults()}
 	if err := a.registry.Register(a.Factories...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	root := a.rootCommand()
 	root.AddCommand(
 		a.serveCommand(), a.authCommand(), a.pluginsCommand(), a.configCommand(), a.statusCommand(),
 	)
 	if err := a.attachPluginCommands(root); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return root, nil
+	return a, root, nil
 }
 
 func (o Options) withDefaults() Options {

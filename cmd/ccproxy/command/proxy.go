@@ -11,10 +11,14 @@ import (
 // build makes a proxy as all commands do.
 func (a *app) build(s ccproxy.Settings, l *slog.Logger, extra ...ccproxy.Option) (*ccproxy.Proxy, error) {
 	options := []ccproxy.Option{ccproxy.WithLogger(l)}
-	if dir := a.credentialsDir(); dir != "" {
+	shared, err := a.shared.options(a.variable(redisVariable))
+	if err != nil {
+		return nil, err
+	}
+	if dir := a.credentialsDir(); dir != "" && shared == nil {
 		options = append(options, ccproxy.WithCredentialStore(&store.Dir{Path: dir}))
 	}
-	options = append(options, extra...)
+	options = append(append(options, shared...), extra...)
 	return a.registry.Build(s, append(options, a.ProxyOptions...)...)
 }
 

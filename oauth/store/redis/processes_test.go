@@ -157,7 +157,7 @@ func TestStormOfProcesses(t *testing.T) {
 	t.Parallel()
 	servers(t, func(t *testing.T, address string) {
 		t.Helper()
-		rounds, callers := scaled(50), scaled(1000)
+		rounds, callers := scaled(100), scaled(1000)
 		server := new(oauthtest.Server)
 		listening := httptest.NewServer(server)
 		t.Cleanup(listening.Close)
