@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -84,18 +85,27 @@ func (e *entryLister) walk(v, byDefault reflect.Value, key string) {
 	}
 }
 
-// origin is where a key is from, or what is in it: the source that counts most has the last word.
+// origin is where a key is from, or what is in it: the source that counts most has the last word, and of several keys
+// of one source the first in the file, or in the alphabet.
 func (e *entryLister) origin(key string) Origin {
 	if o, ok := e.origins[key]; ok {
 		return o
 	}
 	var found Origin
 	for k, o := range e.origins {
-		if isBelow(k, key) && (o.rank() > found.rank() || found == Origin{}) {
+		if isBelow(k, key) && (found == Origin{} || o.before(found)) {
 			found = o
 		}
 	}
 	return found
+}
+
+// before orders origins for a key that has several: by what counts most, then by place.
+func (o Origin) before(other Origin) bool {
+	return cmp.Or(
+		cmp.Compare(other.rank(), o.rank()), cmp.Compare(o.Line, other.Line), cmp.Compare(o.Column, other.Column),
+		cmp.Compare(o.Variable, other.Variable),
+	) < 0
 }
 
 // member is a field behind pointers, invalid where one of them is nil.
