@@ -100,7 +100,7 @@ func newVault(t *testing.T) *vault {
 	level := &slog.HandlerOptions{Level: slog.LevelDebug - 4, AddSource: true}
 	claude := claudeapi.DefaultConfig()
 	claude.Auth, claude.Account = "oauth", "vault"
-	claude.Headers = map[string]string{"X-Vault-Token": v.secrets["confheader"]}
+	claude.Headers = map[string]string{"X-Vault-Token": v.secrets["confheader"], "X-Thing": v.secrets["confheader"]}
 	v.proxy = running(t, v.settings(), append(bundled.Factories(), v.plugin(), v.watcher()),
 		ccproxy.WithPluginConfig(claudeapi.Name, *claude), ccproxy.WithTransport(v),
 		ccproxy.WithPublicURL("https://proxy.test"), ccproxy.WithSessionStore(v.sessions), ccproxy.WithTracer(v),
@@ -122,7 +122,7 @@ func (v *vault) settings() ccproxy.Settings {
 				"base_url": "https://upstream.test/v1", "api_key": v.secrets["apikey"],
 				"headers": map[string]any{
 					"Helicone-Auth": v.secrets["confheader"], "Ocp-Apim-Subscription-Key": v.secrets["confheader"],
-					"Cf-Access-Client-Secret": v.secrets["confheader"],
+					"Cf-Access-Client-Secret": v.secrets["confheader"], "X-Custom": v.secrets["confheader"],
 				},
 			}}},
 		},

@@ -26,6 +26,7 @@ import (
 // Provider is a [ccproxy.Provider] with an HTTP API as its upstream. [NewProvider] makes one.
 type Provider struct {
 	upstream Upstream
+	fixed    fixedHeader
 	base     *url.URL
 	client   *http.Client
 	pc       *ccproxy.PluginContext
@@ -91,7 +92,7 @@ func (p *Provider) setHeaders(dst, client http.Header) {
 			dst[name] = values
 		}
 	}
-	maps.Copy(dst, p.upstream.Header)
+	maps.Copy(dst, p.fixed.all)
 	if dst["Content-Type"] == nil {
 		dst["Content-Type"] = []string{"application/json"}
 	}
@@ -116,7 +117,7 @@ func (p *Provider) prepare(ctx context.Context, req *Request, path string) error
 	call := req.Call
 	pr := hooks.NewPreparedRequest(req.Body)
 	pr.Method, pr.URL, pr.Endpoint = http.MethodPost, hooks.SafeURL(p.url(path, req.Query)), call.Endpoint
-	pr.Model, pr.ClientModel, pr.Stream, pr.Header = call.Model, call.ClientModel, call.Stream, req.Header
+	pr.Model, pr.ClientModel, pr.Stream, pr.Header = call.Model, call.ClientModel, call.Stream, p.fixed.conceal(req.Header)
 	if err := call.Prepare(ctx, pr); err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (p *Provider) prepare(ctx context.Context, req *Request, path string) error
 	if changed {
 		req.Body = body
 	}
-	req.Header = pr.Header
+	req.Header = p.fixed.restore(pr.Header, req.Header)
 	return nil
 }
 
@@ -146,16 +147,17 @@ func (p *Provider) send(ctx context.Context, req *Request, path string) (*ccprox
 func (p *Provider) newRequest(
 	ctx context.Context, method string, u *url.URL, h http.Header, body []byte,
 ) (req *http.Request, secrets []string, err error) {
+	names, secrets := p.fixed.hidden, p.fixed.values
 	if p.upstream.Credentials != nil {
 		before := maps.Clone(h)
 		if err := p.upstream.Credentials.Authorize(ctx, h); err != nil {
 			return nil, nil, err
 		}
-		var names []string
-		names, secrets = addedSecrets(before, h)
-		if p.observed() {
-			ctx = secret.WithHeaders(ctx, names)
-		}
+		addedNames, added := addedSecrets(before, h)
+		names, secrets = append(slices.Clip(names), addedNames...), append(slices.Clip(secrets), added...)
+	}
+	if len(names) > 0 && p.observed() {
+		ctx = secret.WithHeaders(ctx, names)
 	}
 	req = (&http.Request{
 		Method: method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

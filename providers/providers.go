@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -34,9 +33,10 @@ type Upstream struct {
 	Formats []adapters.Format
 	// Credentials authorize requests. Nil means that the API needs none. See [Refresher] for those that expire.
 	Credentials Credentials
-	// Header is sent with every request, in the place of what the client sent.
+	// Header is sent with every request, in the place of what the client sent. Hooks see of it only the dialects' own
+	// headers, such as User-Agent, and cannot change the others: a gateway's key is as secret as the API's.
 	Header http.Header
-	// DefaultHeader is sent where the client sent nothing.
+	// DefaultHeader is sent where the client sent nothing. Hooks see it: what is secret belongs into Header.
 	DefaultHeader http.Header
 	// RequestHeaders are names of further headers of the client that go upstream; a name may end in "*".
 	// What always goes is content-type, accept, user-agent and x-stainless-*, and the formats' own headers.
@@ -141,15 +141,6 @@ func (p *plugin) Shutdown(context.Context) error {
 // HealthCheck implements [ccproxy.HealthChecker].
 func (p *plugin) HealthCheck(ctx context.Context) ccproxy.Health { return p.provider.Health(ctx) }
 
-// fixedHeader returns a copy to which nobody can add in place: requests share its values.
-func fixedHeader(h http.Header) http.Header {
-	h = h.Clone()
-	for name, values := range h {
-		h[name] = slices.Clip(values)
-	}
-	return h
-}
-
 // NewProvider returns a provider for an upstream, for plugins that are more than that. It makes no request.
 func NewProvider(pc *ccproxy.PluginContext, u Upstream) (*Provider, error) {
 	base, err := url.Parse(u.BaseURL)
@@ -169,9 +160,9 @@ func NewProvider(pc *ccproxy.PluginContext, u Upstream) (*Provider, error) {
 	if u.ModelsTTL <= 0 {
 		u.ModelsTTL = 5 * time.Minute
 	}
-	u.Header, u.DefaultHeader = fixedHeader(u.Header), fixedHeader(u.DefaultHeader)
+	u.DefaultHeader = sharedHeader(u.DefaultHeader)
 	return &Provider{
-		upstream: u, base: base, client: pc.HTTPClient, pc: pc,
+		fixed: newFixedHeader(u.Header), upstream: u, base: base, client: pc.HTTPClient, pc: pc,
 		request:  newAllowList(requestHeaders(), u.RequestHeaders),
 		response: newAllowList(responseHeaders(), u.ResponseHeaders),
 	}, nil
