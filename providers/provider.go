@@ -117,7 +117,8 @@ func (p *Provider) prepare(ctx context.Context, req *Request, path string) error
 	call := req.Call
 	pr := hooks.NewPreparedRequest(req.Body)
 	pr.Method, pr.URL, pr.Endpoint = http.MethodPost, hooks.SafeURL(p.url(path, req.Query)), call.Endpoint
-	pr.Model, pr.ClientModel, pr.Stream, pr.Header = call.Model, call.ClientModel, call.Stream, p.fixed.conceal(req.Header)
+	pr.Model, pr.ClientModel, pr.Stream = call.Model, call.ClientModel, call.Stream
+	pr.Header = p.fixed.conceal(req.Header)
 	if err := call.Prepare(ctx, pr); err != nil {
 		return err
 	}
