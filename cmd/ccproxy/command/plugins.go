@@ -15,7 +15,7 @@ import (
 
 func (a *app) pluginsCommand() *cobra.Command {
 	return group("plugins", "Show plugins and their settings",
-		a.pluginsListCommand(), a.pluginsSettingsCommand(), a.pluginsDependenciesCommand())
+		a.pluginsListCommand(), a.pluginsSettingsCommand(), a.pluginsDependenciesCommand(), a.pluginsScaffoldCommand())
 }
 
 // pluginRow is a plugin as listings show it.

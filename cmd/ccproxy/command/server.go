@@ -101,7 +101,7 @@ func (s *server) serve(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		s.logger.Info("stopping", "shutdown_timeout", s.file.Server.ShutdownTimeout.String())
+		s.logger.InfoContext(ctx, "stopping", "shutdown_timeout", s.file.Server.ShutdownTimeout.String())
 	case err = <-failed:
 	}
 	cancel()

@@ -54,10 +54,11 @@ func (a *app) statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		s, err := a.status(cmd.Context(), file)
+		s, err := a.status(file)
 		if err != nil {
 			return err
 		}
+		s.Server.State = askReady(cmd.Context(), s.Server.Address)
 		if !*plugins {
 			s.Plugins = nil
 		}
@@ -66,10 +67,43 @@ func (a *app) statusCommand() *cobra.Command {
 		}
 		return s.write(a.Stdout, *settings)
 	}
+	cmd.AddCommand(
+		a.statusPartCommand("plugins", "Show which plugins would run, and why others would not",
+			func(s *status) any { return s.Plugins },
+			func(s *status) error { return writePlugins(a.Stdout, s.Plugins) }),
+		a.statusPartCommand("config", "Show where the configuration is from",
+			func(s *status) any { return s.Config }, func(s *status) error {
+				t := table{head: []string{"file", s.Config.file()}}
+				s.Config.add(&t)
+				return t.write(a.Stdout)
+			}),
+	)
 	return cmd
 }
 
-func (a *app) status(ctx context.Context, f *config.File) (*status, error) {
+// statusPartCommand shows one part of the status, whether the server runs or not.
+func (a *app) statusPartCommand(name, short string, part func(*status) any, write func(*status) error) *cobra.Command {
+	cmd := &cobra.Command{Use: name, Short: short, Args: exactly(0)}
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		file, err := a.load(nil)
+		if err != nil {
+			return err
+		}
+		s, err := a.status(file)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return writeJSON(a.Stdout, part(s))
+		}
+		return write(s)
+	}
+	return cmd
+}
+
+// status tells all but whether the server runs.
+func (a *app) status(f *config.File) (*status, error) {
 	rows, err := a.pluginRows(f)
 	if err != nil {
 		return nil, err
@@ -84,7 +118,6 @@ func (a *app) status(ctx context.Context, f *config.File) (*status, error) {
 		s.Config.Sources[sourceName(e.Origin.Source)]++
 	}
 	s.Server = statusServer{Address: "http://" + dialable(f.Server), Keys: len(f.Settings.Security.Keys)}
-	s.Server.State = askReady(ctx, s.Server.Address)
 	return s, nil
 }
 
@@ -136,6 +169,23 @@ func askReady(ctx context.Context, address string) string {
 	}
 }
 
+func (c statusConfig) file() string {
+	if c.Path == "" {
+		return "none found"
+	}
+	return c.Path
+}
+
+// add tells where keys are from, and what is odd about them.
+func (c statusConfig) add(t *table) {
+	for _, source := range []string{"file", "environment", "override", "default"} {
+		t.add("from "+source, fmt.Sprintf("%d keys", c.Sources[source]))
+	}
+	for _, warning := range c.Warnings {
+		t.add("warning", warning)
+	}
+}
+
 func (s *status) write(w io.Writer, settings bool) error {
 	t := table{head: []string{"version", s.Version + " (library " + s.Library + ", " + s.Go + ", " + s.Platform + ")"}}
 	t.add("server", s.Server.Address+" "+s.Server.State)
@@ -145,17 +195,8 @@ func (s *status) write(w io.Writer, settings bool) error {
 	}
 	t.add("access", access)
 	if settings {
-		path := s.Config.Path
-		if path == "" {
-			path = "none found"
-		}
-		t.add("file", path)
-		for _, source := range []string{"file", "environment", "override", "default"} {
-			t.add("from "+source, fmt.Sprintf("%d keys", s.Config.Sources[source]))
-		}
-		for _, warning := range s.Config.Warnings {
-			t.add("warning", warning)
-		}
+		t.add("file", s.Config.file())
+		s.Config.add(&t)
 	}
 	if err := t.write(w); err != nil || s.Plugins == nil {
 		return err
