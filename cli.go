@@ -26,8 +26,18 @@ const (
 	cliFoundFor   = 10 * time.Minute
 	cliMissingFor = 30 * time.Second
 	cliVersionIn  = 5 * time.Second
+	cliLinger     = 500 * time.Millisecond
 	cliMaxVersion = 256
 )
+
+// firstBytes keeps the first bytes of what is written to it.
+type firstBytes struct{ kept []byte }
+
+// Write implements io.Writer.
+func (f *firstBytes) Write(b []byte) (int, error) {
+	f.kept = append(f.kept, b[:min(len(b), cliMaxVersion-len(f.kept))]...)
+	return len(b), nil
+}
 
 // pathDetector looks in PATH when it is first asked, and remembers for some minutes.
 type pathDetector struct {
@@ -74,13 +84,12 @@ func lookUp(ctx context.Context, name string) (CLI, error) {
 	ctx, cancel := context.WithTimeout(ctx, cliVersionIn)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "--version") //nolint:gosec // found in PATH by a plugin's name for it
-	out, err := cmd.Output()
-	if err != nil {
+	var out firstBytes
+	cmd.Stdout = &out
+	cmd.WaitDelay = cliLinger // what it started may keep its output open after it has ended
+	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		return CLI{Path: path}, nil // a program without --version is installed all the same
 	}
-	version, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	if len(version) > cliMaxVersion {
-		version = version[:cliMaxVersion]
-	}
+	version, _, _ := strings.Cut(strings.TrimSpace(string(out.kept)), "\n")
 	return CLI{Path: path, Version: version}, nil
 }

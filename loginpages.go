@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/oauth"
 	"github.com/ccproxy-go/ccproxy/oauth/flow"
 )
@@ -108,6 +109,18 @@ func (l loginRoutes) callback(w http.ResponseWriter, r *http.Request, acc *accou
 		return
 	}
 	l.finish(w, r, acc, l.callbackURL(acc), back)
+}
+
+// callbackPath is the endpoint of callbacks.
+const callbackPath = "/oauth/{provider}/callback"
+
+// safeQuery is what hooks and logs are told of a query. What an authorization server sends by way of a browser is
+// between those two and the login: codes, states, and whatever it says of an error.
+func (ex *exchange) safeQuery() string {
+	if ex.endpoint == callbackPath && ex.r.URL.RawQuery != "" {
+		return redacted
+	}
+	return hooks.SafeQuery(ex.r.URL.RawQuery)
 }
 
 var errNotBegun = errors.New("no login of this browser is waited for")

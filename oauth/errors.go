@@ -6,6 +6,10 @@ import "errors"
 var (
 	// ErrNoCredentials means that nothing is stored under the id: nobody has logged in yet.
 	ErrNoCredentials = errors.New("no credentials stored")
+	// ErrNoTrace comes together with [ErrNoCredentials] from stores that remember for a while what was deleted: nobody
+	// deleted anything under the id, so there never was a login, or the store has lost it. Whoever holds tokens that
+	// were not saved yet saves them all the same. Without it credentials that are gone are taken for a logout.
+	ErrNoTrace = errors.New("no trace of credentials")
 	// ErrNeedsLogin means that the credentials cannot be refreshed any more and the user must log in again.
 	ErrNeedsLogin = errors.New("login required")
 	// ErrCorrupt means that what is stored cannot be understood.

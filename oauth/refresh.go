@@ -52,12 +52,18 @@ func (a *account) reload(ctx context.Context) (done bool, err error) {
 	return false, nil
 }
 
+// outlives tells whether tokens that are not saved count more than what was found in the store: what had been there
+// when they came, or nothing at all. It is called with busy and mu held.
+func (a *account) outlives(c *Credentials, err error) bool {
+	return sameTokens(c, a.stored) || errors.Is(err, ErrNoTrace)
+}
+
 // adopt takes over what was found in the store, unless memory is newer. It is called with busy and mu held.
 func (a *account) adopt(c *Credentials, err error) []Event {
 	switch {
 	case err != nil && !errors.Is(err, ErrNoCredentials):
 		return nil
-	case a.unsaved && sameTokens(c, a.stored):
+	case a.unsaved && a.outlives(c, err):
 		return nil
 	case a.cur != nil && c != nil && sameTokens(a.cur.creds, c):
 		a.stored = c
@@ -158,9 +164,10 @@ func (a *account) ask(ctx context.Context, base *Credentials) (*Credentials, err
 func (a *account) keep(ctx context.Context, next *Credentials, took time.Duration) error {
 	c, err := a.load(ctx)
 	a.mu.Lock()
-	changed := err == nil && !sameTokens(c, a.stored) || errors.Is(err, ErrNoCredentials) && a.stored != nil
+	deleted := errors.Is(err, ErrNoCredentials) && !errors.Is(err, ErrNoTrace) && a.stored != nil
+	changed := err == nil && !sameTokens(c, a.stored)
 	a.mu.Unlock()
-	if changed {
+	if changed || deleted {
 		// A login or a logout in the meantime is what the user wants, more than what came of the old login.
 		_, err = a.reload(ctx)
 		return err

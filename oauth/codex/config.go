@@ -23,6 +23,9 @@ type Config struct {
 	Store string `toml:"store" validate:"oneof=memory file"`
 	// Path is the file, such as "/home/me/.codex/auth.json". Required with a file.
 	Path string `toml:"path" validate:"required_if=Store file"`
+	// AllowExposed has the file used although others may read it, for file systems that know no modes. Off by default:
+	// the file's mode has to be 0600.
+	AllowExposed bool `toml:"allow_exposed"`
 }
 
 // DefaultConfig returns the defaults.

@@ -43,7 +43,9 @@ func newProvider(c *Config, transport http.RoundTripper) (*provider, error) {
 	}
 	p := &provider{ConfigProvider: base}
 	if c.Store == "file" {
-		p.store = &store.File{Path: c.Path, ID: Account, Shape: store.Codex{}}
+		p.store = &store.File{
+			Path: c.Path, ID: Account, Shape: store.Codex{}, AllowExposed: c.AllowExposed,
+		}
 	}
 	return p, nil
 }

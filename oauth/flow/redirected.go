@@ -36,15 +36,15 @@ func fromQuery(q url.Values) (redirected, error) {
 	return r, nil
 }
 
-// printable leaves of an error code what RFC 6749 allows in one, for people to read.
+// printable is an error code as servers send them, for people to read and logs to keep. What looks like anything else
+// may be the code or the token that it should not be, and is not repeated.
 func printable(code string) string {
-	kept := strings.Map(func(r rune) rune {
-		if r == '_' || r == '.' || r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
-			return r
-		}
-		return -1
-	}, code)
-	return kept[:min(len(kept), 48)]
+	const longest = 48
+	odd := func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' }
+	if len(code) > longest || strings.ContainsFunc(code, odd) {
+		return "unnamed_error"
+	}
+	return code
 }
 
 // fromPaste reads a code, CODE#STATE, or an address below redirectURI. Without a state there is none in r.

@@ -24,6 +24,8 @@ type Dir struct {
 	Path string
 	// Shape is what is in the files. Nil means [Native].
 	Shape Shape
+	// AllowExposed is as in [File].
+	AllowExposed bool
 
 	fs      fileSystem // nil means disk
 	changes keyedLock  // one change of a file at a time
@@ -118,7 +120,7 @@ func (s *Dir) document(id string) (document, error) {
 	case !ok:
 		return document{}, invalid("the id cannot be the name of a file")
 	}
-	d := document{path: filepath.Join(s.Path, name), shape: s.Shape, fs: s.fs}
+	d := document{path: filepath.Join(s.Path, name), shape: s.Shape, fs: s.fs, open: s.AllowExposed}
 	if d.shape == nil {
 		d.shape = Native{}
 	}

@@ -14,5 +14,6 @@
 //	creds, err := file.Load(ctx, "claude-api")
 //
 // Whatever is written to disk has mode 0600 in directories of mode 0700, takes the place of the old in one
-// step, and is on the disk when Save returns. Tokens are in no error message.
+// step, and is on the disk when Save returns. A file of the user's own that others may read is refused with
+// [ErrExposed]. Tokens are in no error message.
 package store

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -22,6 +21,7 @@ type document struct {
 	shape Shape
 	fs    fileSystem
 	links bool // symbolic links are followed
+	open  bool // others may be able to read it
 }
 
 // target is the file that the path stands for: a symbolic link is followed, so that writing changes what it
@@ -29,7 +29,7 @@ type document struct {
 func (d document) target() (path string, info fs.FileInfo, err error) {
 	path = d.path
 	for range 40 {
-		info, err := os.Lstat(path)
+		info, err := d.fs.lstat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return path, nil, nil
@@ -42,7 +42,7 @@ func (d document) target() (path string, info fs.FileInfo, err error) {
 		case !d.links:
 			return "", nil, corrupt("a symbolic link")
 		}
-		next, err := os.Readlink(path)
+		next, err := d.fs.readlink(path)
 		if err != nil {
 			return "", nil, err
 		}
@@ -105,6 +105,11 @@ func (d document) loadOnce() (c *oauth.Credentials, changed time.Time, err error
 	path, info, err := d.target()
 	if err != nil {
 		return nil, changed, err
+	}
+	if info != nil && !d.open {
+		if err := exposed(info); err != nil {
+			return nil, changed, err
+		}
 	}
 	doc, err := d.content(path, info)
 	if err != nil || doc == nil {

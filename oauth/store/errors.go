@@ -18,6 +18,10 @@ var ErrKey = errors.New("sealed with another key")
 // comes together with [oauth.ErrInvalid]: saving them again will not help.
 var ErrStale = errors.New("newer credentials are stored")
 
+// ErrExposed means that a file with secrets belongs to this process's user and others may read it. It is not used, as
+// OpenSSH does not use such a private key, until its mode is 0600. What is saved there is.
+var ErrExposed = errors.New("others may read the file")
+
 // Error is what kept a store from doing something, and where. It holds nothing of any credentials.
 type Error struct {
 	// Op is "load", "save", "delete", "list", "lock" or "rotate".

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,13 @@ func (d *faultyDisk) read(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	return d.disk.read(path, limit)
+}
+
+func (d *faultyDisk) readDir(path string) ([]fs.DirEntry, error) {
+	if err := d.step("readdir", path); err != nil {
+		return nil, err
+	}
+	return d.disk.readDir(path)
 }
 
 func (d *faultyDisk) mkdirAll(path string) error {
@@ -189,14 +197,19 @@ func TestLoadFault(t *testing.T) {
 func TestSaveSteps(t *testing.T) {
 	t.Parallel()
 	d := new(faultyDisk)
-	s := &Dir{Path: filepath.Join(t.TempDir(), "logins"), fs: d}
+	above := t.TempDir()
+	s := &Dir{Path: filepath.Join(above, "logins"), fs: d}
 	for range 2 {
 		if err := s.Save(t.Context(), "id", plain("t")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write := []string{"mkdir logins", "create TEMP", "write TEMP", "sync TEMP", "close TEMP", "rename TEMP", "syncdir logins"}
-	want := append(append(write, "read id.json"), write...)
+	write := []string{
+		"create TEMP", "write TEMP", "sync TEMP", "close TEMP", "rename TEMP", "syncdir logins",
+		"readdir logins", // cleaning up waits until the new tokens are safe
+	}
+	want := append([]string{"mkdir logins", "syncdir " + filepath.Base(above)}, write...)
+	want = append(append(want, "read id.json", "mkdir logins"), write...)
 	if diff := cmp.Diff(want, d.done); diff != "" {
 		t.Errorf("steps mismatch (-want +got):\n%s", diff)
 	}
@@ -204,7 +217,7 @@ func TestSaveSteps(t *testing.T) {
 	if err := s.Delete(t.Context(), "id"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"read id.json", "remove id.json", "syncdir logins"}, d.done); diff != "" {
+	if diff := cmp.Diff([]string{"read id.json", "readdir logins", "remove id.json", "syncdir logins"}, d.done); diff != "" {
 		t.Errorf("steps of Delete mismatch (-want +got):\n%s", diff)
 	}
 }
@@ -219,7 +232,7 @@ func (d *sweepingDisk) create(path string) (writeFile, error) {
 	f, err := d.disk.create(path)
 	if d.left > 0 {
 		d.left--
-		sweep(disk{}, filepath.Dir(path))
+		sweep(disk{}, filepath.Dir(path), "")
 	}
 	return f, err
 }
@@ -243,11 +256,11 @@ func TestSweepSparesTheLiving(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	release, err := claim(temp, f)
+	release, err := disk{}.claim(temp, f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sweep(disk{}, dir)
+	sweep(disk{}, dir, "")
 	if _, err := os.Lstat(temp); err != nil {
 		t.Errorf("a file that is being written was removed: %v", err)
 	}
@@ -256,7 +269,7 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sweep(disk{}, dir)
+	sweep(disk{}, dir, "")
 	if _, err := os.Lstat(temp); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("an abandoned file is still there: %v", err)
 	}

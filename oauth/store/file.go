@@ -32,6 +32,9 @@ type File struct {
 	ID string
 	// Shape is what is in the file. Nil means [Native].
 	Shape Shape
+	// AllowExposed has a file read that belongs to this process's user and that others may read, for file systems that
+	// know no modes. Without it Load fails with [ErrExposed].
+	AllowExposed bool
 
 	fs    fileSystem // nil means disk
 	mu    sync.Mutex // one change at a time
@@ -99,7 +102,7 @@ func (f *File) List(ctx context.Context) ([]string, error) {
 	}
 	_, err := f.Load(ctx, f.ID)
 	switch {
-	case err == nil || errors.Is(err, oauth.ErrCorrupt):
+	case err == nil || errors.Is(err, oauth.ErrCorrupt) || errors.Is(err, ErrExposed):
 		return []string{f.ID}, nil
 	case errors.Is(err, oauth.ErrNoCredentials):
 		return nil, nil
@@ -139,7 +142,7 @@ func (f *File) document() (document, error) {
 	if f.Path == "" {
 		return document{}, invalid("a file store without a path")
 	}
-	d := document{path: f.Path, shape: f.Shape, fs: f.fs, links: true}
+	d := document{path: f.Path, shape: f.Shape, fs: f.fs, links: true, open: f.AllowExposed}
 	if d.shape == nil {
 		d.shape = Native{}
 	}

@@ -286,3 +286,54 @@ func TestRefusedValues(t *testing.T) {
 		})
 	}
 }
+
+// TestExposedFiles wants a file that others may read to be refused until it is mended, by hand or by a Save.
+func TestExposedFiles(t *testing.T) {
+	t.Parallel()
+	skipWithoutModes(t)
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o666} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "login.json")
+			s := &store.File{Path: path, ID: "id"}
+			if err := errors.Join(s.Save(t.Context(), "id", token("canary")), os.Chmod(path, mode)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := s.Load(t.Context(), "id")
+			if !errors.Is(err, store.ErrExposed) || !strings.Contains(err.Error(), "chmod 600") || strings.Contains(err.Error(), "canary") {
+				t.Errorf("Load = %v, want ErrExposed that tells what to do", err)
+			}
+			if ids, err := s.List(t.Context()); err != nil || len(ids) != 1 {
+				t.Errorf("List = %q, %v; want the login", ids, err)
+			}
+			wantToken(t, &store.File{Path: path, AllowExposed: true}, "id", "canary")
+			if err := s.Save(t.Context(), "id", token("new")); err != nil {
+				t.Fatal(err)
+			}
+			wantToken(t, s, "id", "new")
+		})
+	}
+	key := filepath.Join(t.TempDir(), "key")
+	write(t, key, store.NewKey().Text().Reveal())
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (store.KeyFile{Path: key}).Keys(t.Context()); !errors.Is(err, store.ErrExposed) {
+		t.Errorf("Keys = %v, want ErrExposed", err)
+	}
+}
+
+// TestExposedByOthers wants the modes of files of another user to be that user's business.
+func TestExposedByOthers(t *testing.T) {
+	t.Parallel()
+	skipWithoutModes(t)
+	path := filepath.Join(t.TempDir(), "login.json")
+	s := &store.File{Path: path}
+	if err := errors.Join(s.Save(t.Context(), "id", token("t")), os.Chmod(path, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, 12345, -1); err != nil {
+		t.Skip("only root gives files away:", err)
+	}
+	wantToken(t, s, "id", "t")
+}

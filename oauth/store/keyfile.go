@@ -17,12 +17,14 @@ type KeyFile struct {
 	// Create makes a file with a random key, of mode 0600, if there is none. Of several processes that do so
 	// at the same time all get the same key.
 	Create bool
+	// AllowExposed is as in [File].
+	AllowExposed bool
 }
 
 var _ KeySource = KeyFile{}
 
-// Keys reads the file. The error wraps [oauth.ErrInvalid] if it holds no keys, and fs.ErrNotExist if there is
-// no file.
+// Keys reads the file. The error wraps [oauth.ErrInvalid] if it holds no keys, fs.ErrNotExist if there is no file, and
+// [ErrExposed] if others may read it.
 func (k KeyFile) Keys(ctx context.Context) ([]Key, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -39,6 +41,16 @@ func (k KeyFile) Keys(ctx context.Context) ([]Key, error) {
 
 func (k KeyFile) read() ([]Key, error) {
 	const enough = 64 << 10
+	info, err := os.Stat(k.Path)
+	if err == nil && !k.AllowExposed {
+		err = exposed(info)
+	}
+	if errors.Is(err, ErrExposed) {
+		return nil, &Error{Op: "load", Place: k.Path, Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
 	text, err := disk{}.read(k.Path, enough)
 	if err != nil {
 		return nil, err
@@ -54,7 +66,7 @@ func (k KeyFile) read() ([]Key, error) {
 // half a key, or one that is replaced. The other file may have been swept up in between; then there is none.
 func (k KeyFile) create() error {
 	dir := filepath.Dir(k.Path)
-	if err := os.MkdirAll(dir, dirMode); err != nil {
+	if err := makeDir(disk{}, dir); err != nil {
 		return err
 	}
 	temp := filepath.Join(dir, tempName())

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -73,7 +72,7 @@ func (l *keyedLock) fileLock(ctx context.Context, path string) (unlock func(), e
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
+	if err := makeDir(disk{}, filepath.Dir(path)); err != nil {
 		leave()
 		return nil, err
 	}

@@ -14,13 +14,15 @@ import (
 // that writes no files unless told to, and what tests use. The zero value is ready. A Memory must not be
 // copied after first use.
 type Memory struct {
-	mu   sync.RWMutex
-	byID map[string]*oauth.Credentials
+	mu    sync.RWMutex
+	byID  map[string]*oauth.Credentials
+	locks keyedLock
 }
 
 var (
 	_ oauth.Store  = (*Memory)(nil)
 	_ oauth.Lister = (*Memory)(nil)
+	_ oauth.Locker = (*Memory)(nil)
 )
 
 // Load returns a copy of what is stored under id, or an error wrapping [oauth.ErrNoCredentials].
@@ -77,4 +79,10 @@ func (m *Memory) List(ctx context.Context) ([]string, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return slices.Sorted(maps.Keys(m.byID)), nil
+}
+
+// Lock waits until nobody else holds the lock of id, for those who share this very Memory: two proxies do while one
+// takes the place of the other.
+func (m *Memory) Lock(ctx context.Context, id string) (unlock func(), err error) {
+	return m.locks.lock(ctx, id)
 }

@@ -23,10 +23,10 @@ var errSwept = errors.New("the new file was removed while it was written")
 // place.
 func replaceFile(fsys fileSystem, path string, data []byte) error {
 	dir := filepath.Dir(path)
-	if err := fsys.mkdirAll(dir); err != nil {
+	if err := makeDir(fsys, dir); err != nil {
 		return err
 	}
-	sweep(fsys, dir)
+	defer sweep(fsys, dir, path) // afterwards: until they are on the disk, new tokens are nowhere but in memory
 	err := errSwept
 	for attempt := 0; attempt < 5 && errors.Is(err, errSwept); attempt++ {
 		err = replaceOnce(fsys, dir, path, data)
@@ -39,7 +39,7 @@ func replaceFile(fsys fileSystem, path string, data []byte) error {
 
 // removeFile removes the file at path, if there is one, and makes that durable.
 func removeFile(fsys fileSystem, path string) error {
-	sweep(fsys, filepath.Dir(path))
+	sweep(fsys, filepath.Dir(path), "")
 	err := fsys.remove(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -65,7 +65,7 @@ func replaceOnce(fsys fileSystem, dir, path string, data []byte) (err error) {
 			_ = fsys.remove(temp)
 		}
 	}()
-	release, err := claim(temp, f)
+	release, err := fsys.claim(temp, f)
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,7 @@ func isTempName(name string) bool {
 // a file that is open, and would not let its writer write what is locked.
 const locksTemps = runtime.GOOS != "windows"
 
-// claim locks an unfinished file while it is written, so that others can tell it from one that a crash left.
-func claim(temp string, f writeFile) (release func(), err error) {
+func (disk) claim(temp string, f writeFile) (release func(), err error) {
 	nothing := func() {}
 	if !locksTemps {
 		return nothing, nil
@@ -139,15 +138,17 @@ func claim(temp string, f writeFile) (release func(), err error) {
 	return nothing, errSwept
 }
 
-// sweep removes unfinished files that nobody is writing any more. What it cannot remove, it leaves to the next.
-func sweep(fsys fileSystem, dir string) {
-	entries, err := os.ReadDir(dir)
+// sweep removes unfinished files that nobody is writing any more, but for the path that somebody wants to keep. What it
+// cannot remove, it leaves to the next.
+func sweep(fsys fileSystem, dir, keep string) {
+	entries, err := fsys.readDir(dir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if isTempName(e.Name()) && e.Type().IsRegular() {
-			sweepOne(fsys, filepath.Join(dir, e.Name()))
+		path := filepath.Join(dir, e.Name())
+		if isTempName(e.Name()) && e.Type().IsRegular() && path != keep {
+			fsys.removeAbandoned(path)
 		}
 	}
 }
@@ -155,15 +156,15 @@ func sweep(fsys fileSystem, dir string) {
 // abandonedAfter is how old an unfinished file is for certain abandoned where there are no locks.
 const abandonedAfter = time.Hour
 
-func sweepOne(fsys fileSystem, temp string) {
+func (d disk) removeAbandoned(temp string) {
 	if !locksTemps {
-		_ = fsys.remove(temp)
+		_ = d.remove(temp)
 		return
 	}
 	lock := flock.New(temp, flock.SetFlag(os.O_RDWR))
 	ok, err := lock.TryLock()
 	if ok {
-		_ = fsys.remove(temp)
+		_ = d.remove(temp)
 		_ = lock.Close()
 		return
 	}
@@ -171,6 +172,6 @@ func sweepOne(fsys fileSystem, temp string) {
 		return
 	}
 	if info, err := os.Lstat(temp); err == nil && time.Since(info.ModTime()) > abandonedAfter {
-		_ = fsys.remove(temp)
+		_ = d.remove(temp)
 	}
 }

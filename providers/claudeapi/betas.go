@@ -17,7 +17,7 @@ const (
 // betas are those that every request has.
 func (c *Config) betas() []string {
 	betas := slices.Clone(c.Betas)
-	if c.Auth == authOAuth && !slices.Contains(betas, betaOAuth) {
+	if c.usesOAuth() && !slices.Contains(betas, betaOAuth) {
 		betas = append(betas, betaOAuth)
 	}
 	return betas

@@ -3,7 +3,7 @@
 //
 // # Configuration
 //
-// The table [plugins.claude_api]; see [Config]. Without api_key, and without auth = "oauth", the plugin opts out. With
+// The table [plugins.claude_api]; see [Config]. Without api_key, accounts and auth = "oauth" the plugin opts out. With
 // oauth it uses the account that the plugin oauth_claude brings:
 //
 //	[plugins.oauth_claude]
@@ -12,8 +12,14 @@
 //	[plugins.claude_api]
 //	auth = "oauth"
 //
+// Several keys and accounts go into accounts; the plugin balancer says which of them a request uses:
+//
+//	[plugins.claude_api]
+//	accounts = [{ name = "team", api_key = "…" }, { name = "me", oauth = "claude-api" }]
+//
 // What Anthropic's command line says of itself, its headers, betas and system prompt, is sent where a client sends it
-// or the configuration has it (headers, default_headers, betas, system_prefix); none of it is built in.
+// or the configuration has it (headers, default_headers, betas, system_prefix); none of it is built in. With
+// detect_cli_headers its headers are asked of the one that is installed.
 //
 // # Routes
 //
@@ -26,35 +32,41 @@
 //
 // # Services
 //
-// None.
+// It uses balancer where it has accounts.
 package claudeapi
 
 import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/oauth"
 	"github.com/ccproxy-go/ccproxy/providers"
 )
 
 // Name is the plugin's name.
 const Name = "claude_api"
 
+// provider is the name under which the provider is mounted.
+const provider = "claude"
+
 // Factory returns the plugin.
 func Factory() ccproxy.Factory {
 	m := ccproxy.Manifest{
 		Name: Name, Version: "1.0.0", Description: "Anthropic's API", Kind: ccproxy.KindProvider,
-		Config: ccproxy.ConfigFor(DefaultConfig), Configure: checkBaseURL,
+		Config: ccproxy.ConfigFor(DefaultConfig), Configure: check,
+		OptionalRequires: []string{providers.BalancerService},
 	}
 	return named(providers.NewFunc(m, []adapters.Format{adapters.AnthropicMessages}, newUpstream))
 }
 
-// checkBaseURL refuses at Build what the toolkit would refuse when the plugin starts.
-func checkBaseURL(cfg any, _ *ccproxy.Manifest) error {
+// check refuses at Build what the toolkit would refuse when the plugin starts.
+func check(cfg any, _ *ccproxy.Manifest) error {
 	c, ok := cfg.(*Config)
 	if !ok {
 		return nil
@@ -63,14 +75,14 @@ func checkBaseURL(cfg any, _ *ccproxy.Manifest) error {
 	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("plugins.%s.base_url: must have no user, query or fragment: %w", Name, ccproxy.ErrConfig)
 	}
-	return nil
+	return c.Accounts.Check("plugins." + Name + ".accounts")
 }
 
 // named mounts the provider at /claude, whatever the plugin's name.
 func named(f ccproxy.Factory) ccproxy.Factory {
 	m := f.Manifest()
 	for i := range m.Providers {
-		m.Providers[i].Name = "claude"
+		m.Providers[i].Name = provider
 	}
 	return ccproxy.NewFactory(m, f.CreateRuntime)
 }
@@ -82,18 +94,35 @@ func newUpstream(pc *ccproxy.PluginContext) (providers.Upstream, error) {
 		return providers.Upstream{}, err
 	}
 	u := upstream(c)
-	switch {
-	case c.Auth == authOAuth:
-		u.Credentials = providers.FromSource(pc.OAuth.Source(c.Account), "")
-	case c.APIKey.IsZero():
-		return providers.Upstream{}, fmt.Errorf("%w: no api_key", ccproxy.ErrSkip)
-	default:
-		u.Credentials = providers.HeaderKey("X-Api-Key", c.APIKey)
+	if c.DetectCLIHeaders {
+		u.Transformers = slices.Insert(u.Transformers, 0, cliHeaders(pc, c))
 	}
-	return u, nil
+	switch {
+	case len(c.Accounts) > 0:
+		u.Credentials, err = c.Accounts.Credentials(pc, provider, fromKey, fromSource)
+	case c.Auth == authOAuth:
+		u.Credentials = fromSource(pc.OAuth.Source(c.Account))
+	case c.APIKey.IsZero():
+		err = fmt.Errorf("%w: no api_key", ccproxy.ErrSkip)
+	default:
+		u.Credentials = fromKey(c.APIKey)
+	}
+	return u, err
 }
 
+func fromKey(key ccproxy.Secret) providers.Credentials { return providers.HeaderKey("X-Api-Key", key) }
+
+func fromSource(source oauth.Source) providers.Credentials { return providers.FromSource(source, "") }
+
 const authOAuth = "oauth"
+
+// usesOAuth tells whether a request may be authorized by a token.
+func (c *Config) usesOAuth() bool {
+	if len(c.Accounts) > 0 {
+		return c.Accounts.HasOAuth()
+	}
+	return c.Auth == authOAuth
+}
 
 // upstream describes the API, without its credentials.
 func upstream(c *Config) providers.Upstream {

@@ -24,6 +24,7 @@
 // # Routes
 //
 // POST /codex/v1/responses and /codex/responses, which take WebSocket handshakes as well unless no_websocket is set;
+// POST /codex/v1/responses/compact and /codex/responses/compact, which pass byte for byte;
 // POST /codex/v1/chat/completions, /codex/chat/completions and /codex/v1/messages; the same with /v1 for a session of
 // the client's choice below /codex/{session_id}; GET /codex/v1/models and /codex/models.
 //
@@ -50,6 +51,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/providers"
 )
 
 // Name is the plugin's name, and that of the provider.
@@ -62,7 +64,7 @@ func Factory() ccproxy.Factory {
 		Description:      "OpenAI's Codex, over ChatGPT or with an API key",
 		Config:           ccproxy.ConfigFor(DefaultConfig),
 		Configure:        configure,
-		OptionalRequires: []string{defaultManager},
+		OptionalRequires: []string{defaultManager, providers.BalancerService},
 		Providers: []ccproxy.ProviderSpec{{
 			Name: Name, Formats: formats(), SelfPrepared: true, Aliases: aliases(),
 			New: func(pc *ccproxy.PluginContext) (ccproxy.Provider, error) {
@@ -79,10 +81,10 @@ func Factory() ccproxy.Factory {
 // aliases are the paths of clients whose base URL has no version, or a session.
 func aliases() []ccproxy.PathAlias {
 	list := []ccproxy.PathAlias{{Path: "/models", Of: "/v1/models"}}
-	for _, path := range []string{"/responses", "/chat/completions"} {
+	for _, path := range []string{"/responses", "/responses/compact", "/chat/completions"} {
 		list = append(list, ccproxy.PathAlias{Path: path, Of: "/v1" + path})
 	}
-	for _, path := range []string{"/v1/responses", "/v1/chat/completions", "/v1/messages"} {
+	for _, path := range []string{"/v1/responses", "/v1/responses/compact", "/v1/chat/completions", "/v1/messages"} {
 		list = append(list, ccproxy.PathAlias{Path: "/{session_id}" + path, Of: path})
 	}
 	return list
@@ -111,6 +113,9 @@ func configure(cfg any, m *ccproxy.Manifest) error {
 		return fmt.Errorf("plugins.%s.base_url: must have no user, query or fragment: %w", Name, ccproxy.ErrConfig)
 	}
 	if _, err := newRules(c); err != nil {
+		return err
+	}
+	if err := c.Accounts.Check("plugins." + Name + ".accounts"); err != nil {
 		return err
 	}
 	m.Providers[0].ModelRules = c.modelRules()

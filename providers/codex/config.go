@@ -1,6 +1,9 @@
 package codex
 
-import "github.com/ccproxy-go/ccproxy"
+import (
+	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/providers"
+)
 
 // The APIs that can stand behind the provider.
 const (
@@ -14,6 +17,10 @@ type Config struct {
 	APIKey ccproxy.Secret `toml:"api_key"`
 	// AuthManager names the service with the credentials. Defaults to "oauth_codex", and to none with an api_key.
 	AuthManager string `toml:"auth_manager"`
+	// Accounts are several accounts to spread requests over, see the plugin balancer; then APIKey and AuthManager are
+	// not used. They are all keys or all OAuth accounts, unless Backend says what stands behind BaseURL. Defaults to
+	// none.
+	Accounts providers.AccountConfigs `toml:"accounts" validate:"dive"`
 	// Backend says which API stands behind BaseURL: "chatgpt", which takes few fields and only streams, or "openai",
 	// which gets requests as they are. Defaults to openai with an api_key, else to chatgpt.
 	Backend string `toml:"backend" validate:"omitempty,oneof=chatgpt openai"`
@@ -59,7 +66,9 @@ func (c *Config) backend() string {
 	switch {
 	case c.Backend != "":
 		return c.Backend
-	case c.APIKey.IsZero():
+	case len(c.Accounts) > 0 && !c.Accounts.HasOAuth():
+		return backendOpenAI
+	case c.APIKey.IsZero() || len(c.Accounts) > 0:
 		return backendChatGPT
 	default:
 		return backendOpenAI

@@ -81,6 +81,10 @@ func (m managed) Account(ctx context.Context) (status oauth.Status, known bool) 
 
 // credentials are those of the configuration. Without a key and without the service the plugin opts out.
 func credentials(pc *ccproxy.PluginContext, c *Config) (providers.Credentials, error) {
+	if len(c.Accounts) > 0 {
+		source := func(s oauth.Source) providers.Credentials { return providers.FromSource(s, accountHeader) }
+		return c.Accounts.Credentials(pc, Name, providers.BearerKey, source)
+	}
 	name := c.authManager()
 	if name == "" {
 		return providers.BearerKey(c.APIKey), nil

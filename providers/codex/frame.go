@@ -24,7 +24,11 @@ func (c *connection) sendWhole(ctx context.Context, resp *http.Response) error {
 	if resp.StatusCode >= http.StatusBadRequest {
 		return c.send(ctx, errorFrame(resp.StatusCode, resp.Header, body))
 	}
-	return c.send(ctx, fmt.Appendf(nil, `{"type":"response.completed","sequence_number":0,"response":%s}`, body))
+	event := fmt.Appendf(nil, `{"type":"response.completed","sequence_number":0,"response":%s}`, body)
+	if losses := resp.Header[lossHeader]; losses != nil {
+		event = withLosses(event, losses)
+	}
+	return c.send(ctx, event)
 }
 
 // errorFrame is the event that ends a turn before it began, as OpenAI's own WebSocket tells it: with the status and the
@@ -39,8 +43,8 @@ func errorFrame(status int, h http.Header, body []byte) []byte {
 	}
 	told := make(map[string]string)
 	for name := range h {
-		if name == "Retry-After" || name == "X-Request-Id" || strings.HasPrefix(name, "X-Codex-") ||
-			strings.HasPrefix(name, "X-Ratelimit-") {
+		if name == "Retry-After" || name == "X-Request-Id" || name == lossHeader ||
+			strings.HasPrefix(name, "X-Codex-") || strings.HasPrefix(name, "X-Ratelimit-") {
 			told[strings.ToLower(name)] = h.Get(name)
 		}
 	}

@@ -82,13 +82,19 @@ func headers(values map[string]string) http.Header {
 
 // Do implements [ccproxy.Provider].
 func (p *provider) Do(ctx context.Context, call *ccproxy.Call) (*ccproxy.Answer, error) {
-	asked := call
-	if p.rules != nil && call.Operation == ccproxy.OpGenerate {
+	asked, generates := call, call.Operation == ccproxy.OpGenerate
+	if p.rules != nil && generates {
 		c, err := p.streamed(call)
 		if err != nil {
 			return nil, err
 		}
 		asked = c
+	}
+	if p.rules != nil && call.Operation == ccproxy.OpCompact { // byte for byte, but in the session of the conversation
+		c := *call
+		c.Query, c.Header = "", header(call, sessionID(call.Session))
+		c.Header["Accept"] = []string{"application/json"}
+		asked = &c
 	}
 	ans, err := p.Provider.Do(ctx, asked)
 	if err != nil {
@@ -98,7 +104,7 @@ func (p *provider) Do(ctx context.Context, call *ccproxy.Call) (*ccproxy.Answer,
 		return failure(ans)
 	}
 	switch {
-	case p.rules == nil || !ans.Stream || call.ClientFormat != adapters.OpenAIResponses:
+	case p.rules == nil || !generates || !ans.Stream || call.ClientFormat != adapters.OpenAIResponses:
 		return ans, nil
 	case call.Stream:
 		ans.Body = newFilled(ans.Body)
@@ -111,7 +117,8 @@ func (p *provider) Do(ctx context.Context, call *ccproxy.Call) (*ccproxy.Answer,
 // streamed is the call that ChatGPT is asked. It only streams.
 func (p *provider) streamed(call *ccproxy.Call) (*ccproxy.Call, error) {
 	session := sessionID(call.Session)
-	body, lost, err := p.rules.apply(call.Body, call.ClientFormat, session)
+	itself := strings.HasPrefix(call.Header.Get("Originator"), "codex")
+	body, lost, err := p.rules.apply(call.Body, call.ClientFormat, session, itself)
 	if err != nil {
 		return nil, err
 	}

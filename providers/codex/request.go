@@ -64,6 +64,7 @@ type draft struct {
 	doc     *rawjson.Doc
 	format  adapters.Format // of the client
 	changed bool
+	itself  bool // the client is the Codex CLI, whose requests ChatGPT takes without instructions
 	guided  bool // there are developer messages
 	system  [][]byte
 	lost    canonical.Losses
@@ -71,8 +72,10 @@ type draft struct {
 }
 
 // apply returns the request for ChatGPT. One that is as it should be stays as it is, byte for byte. cacheKey is used
-// where the client sent none; it may be empty.
-func (r *rules) apply(body []byte, client adapters.Format, cacheKey string) ([]byte, []canonical.Loss, error) {
+// where the client sent none; it may be empty. itself tells that the client is the Codex CLI.
+func (r *rules) apply(
+	body []byte, client adapters.Format, cacheKey string, itself bool,
+) ([]byte, []canonical.Loss, error) {
 	var doc rawjson.Doc
 	if err := doc.Scan(body, rawjson.Options{}); err != nil {
 		return nil, nil, err
@@ -80,7 +83,7 @@ func (r *rules) apply(body []byte, client adapters.Format, cacheKey string) ([]b
 	if err := refused(&doc); err != nil {
 		return nil, nil, err
 	}
-	d := &draft{rules: r, doc: &doc, format: client, out: make([]byte, 0, len(body)+len(r.prefix)+256)}
+	d := &draft{rules: r, doc: &doc, format: client, itself: itself, out: make([]byte, 0, len(body)+len(r.prefix)+256)}
 	input := d.input()
 	d.out = append(d.out, '{')
 	for key := range doc.Keys() {
@@ -167,7 +170,8 @@ func (d *draft) missing(cacheKey string) {
 	add("stream", []byte("true"))
 	add("store", []byte("false"))
 	_, instructed := d.doc.Raw("instructions")
-	if !instructed && (len(d.system) > 0 || len(d.rules.prefix) > 0 || !d.guided) { // one of both has to be there
+	// They have to be there, if empty. Only from its own CLI ChatGPT takes a developer message in their place.
+	if !instructed && (len(d.system) > 0 || len(d.rules.prefix) > 0 || !d.guided || !d.itself) {
 		add("instructions", d.instructions(nil))
 	}
 	for _, m := range d.rules.defaults {

@@ -148,6 +148,7 @@ func (readCloser) Close() error { return nil }
 // sees to it that a stream ends with a terminal event.
 func (c *connection) relay(ctx context.Context, resp *http.Response, req *create, before *past) error {
 	events := sse.NewReader(resp.Body, 0)
+	told := resp.Header[lossHeader]
 	var output outputItems
 	for {
 		ev, err := events.Next()
@@ -167,10 +168,23 @@ func (c *connection) relay(ctx context.Context, resp *http.Response, req *create
 			name, _ := rawjson.String(id)
 			c.history.add(name, before, append(req.kept(), output.list()...))
 		}
-		if err := c.send(ctx, ev.Data); err != nil || terminal {
+		data := ev.Data
+		if told != nil { // in the first event, since there are no other headers over a WebSocket
+			data, told = withLosses(data, told), nil
+		}
+		if err := c.send(ctx, data); err != nil || terminal {
 			return err
 		}
 	}
+}
+
+// lossHeader tells what of a request had no place upstream.
+const lossHeader = "X-Ccproxy-Loss"
+
+// withLosses adds the header to an event, where OpenAI's own WebSocket has those of a response.
+func withLosses(event []byte, losses []string) []byte {
+	text := rawjson.AppendString(nil, strings.Join(losses, ","))
+	return replace(event, "headers", fmt.Appendf(nil, `{"x-ccproxy-loss":%s}`, text))
 }
 
 // broken ends a turn that the proxy did not end by itself.

@@ -106,7 +106,7 @@ type lock struct {
 func (l *lock) take(ctx context.Context, abandoned string) (other string, err error) {
 	l.renewals++
 	err = l.store.do(ctx, func(ctx context.Context) (err error) {
-		other, err = l.store.run(ctx, lockScript, l.key,
+		other, err = l.store.run(ctx, lockScript, []string{l.key},
 			l.owner, l.renewals, abandoned, forgottenAfter.Milliseconds()).Text()
 		return err
 	})
@@ -116,7 +116,7 @@ func (l *lock) take(ctx context.Context, abandoned string) (other string, err er
 // release gives the lock back if it is still its owner's. If Redis does not answer, others will find it abandoned.
 func (l *lock) release() {
 	_ = l.store.do(context.Background(), func(ctx context.Context) error {
-		return l.store.run(ctx, unlockScript, l.key, l.owner).Err()
+		return l.store.run(ctx, unlockScript, []string{l.key}, l.owner).Err()
 	})
 }
 

@@ -94,19 +94,53 @@ const (
 	fieldGeneration = "generation"
 )
 
+// absentScript tells why there is no login: 'deleted', or ” if nobody knows of one. If there is one after all, it
+// gives that.
+const absentScript = `
+local login = redis.call('HGET', KEYS[1], 'login')
+if login then
+	return login
+end
+if redis.call('EXISTS', KEYS[2]) == 1 then
+	return 'deleted'
+end
+return ''`
+
 // Load reads the login. Besides the errors of [oauth.Store] it returns [ErrUnavailable]; all are a
-// [*store.Error].
+// [*store.Error]. Without a login the error wraps [oauth.ErrNoTrace], too, unless one was deleted within a day: Redis
+// may have lost it.
 func (s *Store) Load(ctx context.Context, id string) (*oauth.Credentials, error) {
 	var doc []byte
 	err := s.do(ctx, func(ctx context.Context) (err error) {
 		doc, err = s.Client.HGet(ctx, s.key(id, kindLogin), fieldDoc).Bytes()
 		return err
 	})
+	if errors.Is(err, oauth.ErrNoCredentials) {
+		doc, err = s.absent(ctx, id)
+	}
 	var c *oauth.Credentials
 	if err == nil {
 		c, err = store.Native{}.Decode(doc)
 	}
 	return c, s.place("load", id, err)
+}
+
+// absent looks again, and says why there is no login.
+func (s *Store) absent(ctx context.Context, id string) (doc []byte, err error) {
+	err = s.do(ctx, func(ctx context.Context) error {
+		found, err := s.run(ctx, absentScript, s.loginKeys(id)).Text()
+		doc = []byte(found)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case string(doc) == "deleted":
+		return nil, oauth.ErrNoCredentials
+	case len(doc) == 0:
+		return nil, fmt.Errorf("%w: %w", oauth.ErrNoCredentials, oauth.ErrNoTrace)
+	}
+	return doc, nil
 }
 
 // saveScript stores a login unless a newer one is there. Generations have leading zeros, since numbers are no
@@ -117,7 +151,18 @@ if stored and stored > ARGV[2] and ARGV[3] == '0' then
 	return 0
 end
 redis.call('HSET', KEYS[1], 'login', ARGV[1], 'generation', ARGV[2])
+redis.call('DEL', KEYS[2])
 return 1`
+
+// deleteScript removes a login and notes for a while that somebody wanted it so.
+const deleteScript = `
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[1])
+return ''`
+
+// deletedFor is how long a deletion is noted: longer than anybody keeps tokens that could not be saved and does not
+// look.
+const deletedFor = 24 * time.Hour
 
 // Save stores the login, unless one of a higher generation is stored: then it returns an error wrapping
 // [store.ErrStale], and whoever had held the lock for too long has not undone the work of who got it next. A
@@ -137,7 +182,7 @@ func (s *Store) Save(ctx context.Context, id string, c *oauth.Credentials) error
 	}
 	stored := false
 	err = s.do(ctx, func(ctx context.Context) error {
-		n, err := s.run(ctx, saveScript, s.key(id, kindLogin), doc, fmt.Sprintf("%020d", c.Generation), login).Int()
+		n, err := s.run(ctx, saveScript, s.loginKeys(id), doc, fmt.Sprintf("%020d", c.Generation), login).Int()
 		stored = n == 1
 		return err
 	})
@@ -150,7 +195,7 @@ func (s *Store) Save(ctx context.Context, id string, c *oauth.Credentials) error
 // Delete removes the login, whatever its generation.
 func (s *Store) Delete(ctx context.Context, id string) error {
 	return s.place("delete", id, s.do(ctx, func(ctx context.Context) error {
-		return s.Client.Del(ctx, s.key(id, kindLogin)).Err()
+		return s.run(ctx, deleteScript, s.loginKeys(id), deletedFor.Milliseconds()).Err()
 	}))
 }
 
@@ -210,8 +255,9 @@ func globEscaper() *strings.Replacer {
 
 // What there is of an id. The braces around the id make a cluster put all of it in one slot.
 const (
-	kindLogin = ":login"
-	kindLock  = ":lock"
+	kindLogin   = ":login"
+	kindLock    = ":lock"
+	kindDeleted = ":deleted"
 )
 
 func (s *Store) prefix() string {
@@ -225,15 +271,20 @@ func (s *Store) key(id, kind string) string {
 	return s.prefix() + "{" + url.PathEscape(id) + "}" + kind
 }
 
+// loginKeys are the keys of the scripts about logins.
+func (s *Store) loginKeys(id string) []string {
+	return []string{s.key(id, kindLogin), s.key(id, kindDeleted)}
+}
+
 func (s *Store) idOf(key string) (id string, ok bool) {
 	key = strings.TrimSuffix(strings.TrimPrefix(key, s.prefix()+"{"), "}"+kindLogin)
 	id, err := url.PathUnescape(key)
 	return id, err == nil && id != ""
 }
 
-// run runs a script on one key.
-func (s *Store) run(ctx context.Context, script, key string, args ...any) *goredis.Cmd {
-	return goredis.NewScript(script).Run(ctx, s.Client, []string{key}, args...)
+// run runs a script on keys of one id.
+func (s *Store) run(ctx context.Context, script string, keys []string, args ...any) *goredis.Cmd {
+	return goredis.NewScript(script).Run(ctx, s.Client, keys, args...)
 }
 
 func (s *Store) do(ctx context.Context, command func(context.Context) error) error {
