@@ -41,6 +41,22 @@ func (e *MutatorError) Error() string {
 // Unwrap returns the reason.
 func (e *MutatorError) Unwrap() error { return e.Err }
 
+// Refuse makes err the error of a [Mutator] that refuses a request on purpose, such as one over its budget. The request
+// ends with a [MutatorError] that wraps err, whether the hook fails closed or not, and nothing counts as a failure of
+// the hook. A nil err refuses nothing.
+func Refuse(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &refusal{err}
+}
+
+// refusal is the decision of a mutator. It is recognized by its type alone: it is a hook that has made err.
+type refusal struct{ err error }
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
 // CloseError says what [Registry.Close] had to leave behind.
 type CloseError struct {
 	Lost    int64    // events that were never handled

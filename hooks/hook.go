@@ -20,7 +20,8 @@ type Hook interface {
 // Mutator is an optional upgrade of a [Hook]: it may change a request just before it is sent upstream.
 //
 // Unlike an observer a mutator is waited for. It works on a copy, which is adopted only if Prepare returns
-// nil within the hook's timeout. Prepare must be safe for concurrent use.
+// nil within the hook's timeout. An error of [Refuse] ends the request; what another error does, [Options] say.
+// Prepare must be safe for concurrent use.
 type Mutator interface {
 	Prepare(ctx context.Context, req *PreparedRequest) error
 }

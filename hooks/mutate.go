@@ -129,6 +129,11 @@ func (m *mutator) conclude(ctx, callCtx context.Context, c *call, req *PreparedR
 		return err
 	}
 	out := c.result(callCtx)
+	if no, ok := out.err.(*refusal); ok { //nolint:errorlint // a look at what a foreign error wraps runs its code
+		m.tally.succeed(c.pass)
+		m.mu.Unlock()
+		return &MutatorError{Plugin: m.plugin, Hook: m.name, Err: no.err}
+	}
 	r := m.tally.record(c.pass, out)
 	m.mu.Unlock()
 	m.tell(r)

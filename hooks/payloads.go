@@ -39,10 +39,18 @@ type Usage struct {
 	OutputTokens             int64
 	CacheReadInputTokens     int64
 	CacheCreationInputTokens int64
-	ReasoningTokens          int64
-	CostUSD                  float64 // zero unless a pricing plugin knows the model
-	Model                    string
-	Partial                  bool // the stream ended before its final figures
+	// CacheCreation1hInputTokens are those of CacheCreationInputTokens that are kept for an hour, which cost more.
+	CacheCreation1hInputTokens int64
+	ReasoningTokens            int64
+	CostUSD                    float64 // zero unless a pricing plugin knows the model
+	Model                      string
+	Partial                    bool // the stream ended before its final figures
+	// CacheInInput tells that InputTokens count CacheReadInputTokens and CacheCreationInputTokens too, as OpenAI does;
+	// otherwise these come on top, as with Anthropic.
+	CacheInInput bool
+	// ServiceTier is how the upstream says that it treated the request, such as "standard", "priority" or "flex";
+	// empty if it does not say.
+	ServiceTier string
 }
 
 func (u *Usage) clone() *Usage {

@@ -20,6 +20,8 @@ type ProviderRequestPrepared struct {
 	// Losses are the paths of what the provider's format had no place for, if the request was converted. A very long
 	// list ends with "…".
 	Losses []string
+	// Attempt numbers the calls of upstreams for one request, from 1.
+	Attempt int
 }
 
 // ProviderRequestSent is the payload of [EventProviderRequestSent].
@@ -39,6 +41,7 @@ type ProviderResponseReceived struct {
 	Header  Header
 	Stream  bool
 	Latency time.Duration // from sending the request to the header
+	Attempt int           // as in ProviderRequestPrepared
 }
 
 // ProviderError is the payload of [EventProviderError].
@@ -47,6 +50,11 @@ type ProviderError struct {
 	Type    string
 	Err     string // redacted text
 	Latency time.Duration
+	Attempt int // as in ProviderRequestPrepared; zero if the upstream was not called
+	// Retrying tells that the request is tried again: by Failover if that is set, else by the same provider.
+	Retrying bool
+	// Failover is the target that is tried next, such as "openai/gpt-5"; else empty.
+	Failover string
 }
 
 // ProviderStreamStart is the payload of [EventProviderStreamStart].

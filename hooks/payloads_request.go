@@ -40,6 +40,14 @@ type RequestCompleted struct {
 	// Losses are the paths of what the other format had no place for, in a call that was converted: those of the
 	// request, and after "response." those of the answer. A very long list ends with "…".
 	Losses []string
+	// Operation is what was asked for, such as "generate"; empty for what is no call of a provider.
+	Operation string
+	// UpstreamModel is the model that the provider was asked for, where Model is what the client wrote.
+	UpstreamModel string
+	// Attempts is how often an upstream was called, retries and fallbacks included; zero if nobody was.
+	Attempts int
+	// Account names the credential of the last attempt, where a provider has several; else empty. It is never secret.
+	Account string
 }
 
 // RequestFailed is the payload of [EventRequestFailed].
@@ -54,6 +62,12 @@ type RequestFailed struct {
 	Usage         *Usage // nil if unknown
 	Streamed      bool
 	Losses        []string // as in RequestCompleted
+
+	TimeToFirstByte time.Duration // zero if the client was sent none
+	Operation       string        // these four as in RequestCompleted
+	UpstreamModel   string
+	Attempts        int
+	Account         string
 }
 
 // Event returns [EventRequestStarted].

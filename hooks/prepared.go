@@ -22,6 +22,9 @@ type PreparedRequest struct {
 	Endpoint    string
 	Model       string // as sent upstream
 	ClientModel string // as the client asked for it
+	Format      string // the dialect of the body
+	Operation   string // what is asked for, such as "generate"
+	Attempt     int    // numbers what is sent upstream for one request of a client, from 1
 	Stream      bool
 	Header      http.Header
 

@@ -2,7 +2,9 @@
 package nearest
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +21,26 @@ func Hint(name string, candidates []string) string {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// Names returns up to n candidates that are close to name, the closest first. Case does not count.
+func Names(name string, candidates []string, n int) []string {
+	type distant struct {
+		name string
+		d    int
+	}
+	var near []distant
+	for _, c := range candidates {
+		if d := edits(strings.ToLower(name), strings.ToLower(c)); d < len(name)/3+2 {
+			near = append(near, distant{c, d})
+		}
+	}
+	slices.SortStableFunc(near, func(a, b distant) int { return cmp.Compare(a.d, b.d) })
+	var names []string
+	for _, c := range near[:min(n, len(near))] {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // edits is the Levenshtein distance of a and b.

@@ -1,0 +1,365 @@
+package budgets
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/hooks"
+)
+
+const (
+	maxHolds   = 1 << 16
+	sweepEvery = time.Minute
+	// staleAfter is how long a reservation waits for the end of its request. The event may have been lost, and
+	// then it counts as if the reservation was right.
+	staleAfter = 24 * time.Hour
+	maxUnsaved = 10_000
+)
+
+// prices is what the plugin needs of the service pricing.
+type prices interface {
+	Cost(u *hooks.Usage, models ...string) (picodollars int64, err error)
+	OutputLimit(model string) (tokens int64, ok bool)
+}
+
+// ledger counts what is reserved and what was spent. Its methods are called concurrently.
+//
+// A request reserves first and asks the store then; at its end it is added to the store first and gives its
+// reservation back then. So it is counted at every moment, for one of them twice, and never not at all.
+type ledger struct {
+	cfg     *Config
+	budgets []*budget
+	zone    *time.Location
+	store   Store
+	prices  prices // nil without pricing
+	logger  *slog.Logger
+	notify  func(Notice)
+
+	mu       sync.Mutex
+	holds    map[string][]*hold // by the id of the request
+	count    int                // of holds
+	reserved map[Key]Spent      // sums of holds
+	unsaved  map[Key]Spent      // what the store did not take
+	warned   map[Key]bool       // budgets beyond their soft limit
+	swept    time.Time
+}
+
+// hold is what one request has reserved.
+type hold struct {
+	id, caller string
+	began      time.Time
+	claims     []claim
+	spent      Spent // estimated
+}
+
+// claim is one budget that holds for a request.
+type claim struct {
+	budget *budget
+	period period
+	key    Key
+}
+
+func keysOf(claims []claim) []Key {
+	keys := make([]Key, len(claims))
+	for i, c := range claims {
+		keys[i] = c.key
+	}
+	return keys
+}
+
+// claims finds the budgets that hold for a request that begins at a moment.
+func (l *ledger) claims(caller string, models []string, at time.Time) []claim {
+	var out []claim
+	for _, b := range l.budgets {
+		if b.concerns(caller, models) {
+			out = append(out, l.claim(b, caller, at))
+		}
+	}
+	return out
+}
+
+func (l *ledger) claim(b *budget, caller string, at time.Time) claim {
+	if b.Shared {
+		caller = "*"
+	}
+	p := periodAt(b.Period, at, l.zone)
+	return claim{b, p, Key{Budget: b.Name, Caller: caller, Period: p.name}}
+}
+
+// begin reserves for a request, or says why it may not begin.
+func (l *ledger) begin(ctx context.Context, d demand, claims []claim) error {
+	now := time.Now()
+	h := &hold{id: d.id, caller: d.caller, began: now, claims: claims}
+	h.spent = Spent{EstimatedTokens: tokensOf(&d.usage)}
+	if cost, err := l.cost(&d.usage, d.models...); err == nil {
+		h.spent.EstimatedCost = cost
+	} else if i := slices.IndexFunc(claims, func(c claim) bool { return c.budget.costs() }); i >= 0 {
+		if l.cfg.UnknownPrice == UnknownBlock {
+			return refuseUnpriced(claims[i].budget.Name, err)
+		}
+	}
+	l.sweep(ctx, now)
+	reserved, ok := l.reserve(h, d.retry)
+	if !ok {
+		return refuseBusy()
+	}
+	spent, err := l.store.Spent(ctx, keysOf(claims))
+	if err != nil {
+		if l.cfg.FailOpen {
+			l.logger.WarnContext(ctx, "budgets cannot be looked up, the request goes on", "error", err)
+			return nil
+		}
+		l.empty(h)
+		return refuseUnknown(err)
+	}
+	if err := l.judge(h, reserved, spent); err != nil {
+		l.empty(h)
+		return err
+	}
+	return nil
+}
+
+// judge compares with the bounds. The reservations are those of earlier requests and of this one.
+func (l *ledger) judge(h *hold, reserved, spent []Spent) error {
+	var worst *claim
+	for i := range h.claims {
+		c := &h.claims[i]
+		l.warn(c, spent[i])
+		all := spent[i].Plus(reserved[i])
+		over := all.cost() > c.budget.hard.Cost || all.tokens() > c.budget.hard.Tokens ||
+			spent[i].cost() >= c.budget.hard.Cost || spent[i].tokens() >= c.budget.hard.Tokens
+		if over && (worst == nil || c.period.end.After(worst.period.end)) {
+			worst = c
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	return refuseOver(worst, l.cfg.Status)
+}
+
+// reserve notes a hold, and returns the sums under its keys. One that tries again gives back what it had.
+func (l *ledger) reserve(h *hold, retry bool) (reserved []Spent, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if retry {
+		l.drop(l.find(h.id, h.caller, false))
+	}
+	if l.count >= maxHolds {
+		return nil, false
+	}
+	l.count++
+	l.holds[h.id] = append(l.holds[h.id], h)
+	for _, c := range h.claims {
+		l.reserved[c.key] = l.reserved[c.key].Plus(h.spent)
+		reserved = append(reserved, l.reserved[c.key].Plus(l.unsaved[c.key]))
+	}
+	return reserved, true
+}
+
+// find returns a hold of a request, nil if there is none. Clients choose ids: several requests may have the same.
+// One that was refused leaves its hold empty behind, for the event of its end to find that and not another
+// request's. The caller holds the mutex.
+func (l *ledger) find(id, caller string, refused bool) *hold {
+	var found *hold
+	for _, h := range l.holds[id] {
+		if h.caller == caller && (found == nil || (h.claims == nil) == refused) {
+			found = h
+		}
+	}
+	return found
+}
+
+// empty gives back what a hold has reserved, and keeps it.
+func (l *ledger) empty(h *hold) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.giveBack(h)
+	h.claims, h.spent = nil, Spent{}
+}
+
+// drop forgets a hold. The caller holds the mutex.
+func (l *ledger) drop(h *hold) {
+	if h == nil {
+		return
+	}
+	i := slices.Index(l.holds[h.id], h)
+	if i < 0 {
+		return
+	}
+	l.count--
+	if l.holds[h.id] = slices.Delete(l.holds[h.id], i, i+1); len(l.holds[h.id]) == 0 {
+		delete(l.holds, h.id)
+	}
+	l.giveBack(h)
+}
+
+// giveBack takes a hold out of the sums. The caller holds the mutex.
+func (l *ledger) giveBack(h *hold) {
+	for _, c := range h.claims {
+		if rest := l.reserved[c.key].minus(h.spent); rest != (Spent{}) {
+			l.reserved[c.key] = rest
+		} else {
+			delete(l.reserved, c.key)
+		}
+	}
+}
+
+func (l *ledger) release(h *hold) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(h)
+}
+
+// end counts what a request has used.
+func (l *ledger) end(ctx context.Context, o *outcome, began time.Time) {
+	claims, guess := []claim(nil), Spent{}
+	l.mu.Lock()
+	h := l.find(o.request.ID, o.request.CallerID, o.usage == nil && !o.answered)
+	if h != nil {
+		claims, guess = h.claims, h.spent
+	}
+	l.mu.Unlock()
+	if h != nil {
+		defer l.release(h)
+	} else if o.usage != nil && o.op != "count_tokens" {
+		claims = l.claims(o.request.CallerID, names(o.request.Provider, o.model, o.request.Model), began)
+	}
+	if len(claims) == 0 {
+		return
+	}
+	if s := l.spentBy(o, guess); s != (Spent{}) {
+		l.add(ctx, claims, s)
+	}
+}
+
+// spentBy is what a request counts; guess is what it had reserved.
+func (l *ledger) spentBy(o *outcome, guess Spent) Spent {
+	if o.usage == nil {
+		if !o.answered {
+			return Spent{}
+		}
+		guess.Requests = 1
+		return guess
+	}
+	s := Spent{Requests: 1, Tokens: tokensOf(o.usage)}
+	var err error
+	if s.Cost, err = l.cost(o.usage, o.model, o.request.Model); err != nil {
+		s.Cost, s.EstimatedCost, s.Unpriced = 0, guess.EstimatedCost, 1
+	}
+	if u := o.unreported(); u != nil {
+		s.EstimatedTokens = tokensOf(u) - s.Tokens
+		if whole, err := l.cost(u, o.model, o.request.Model); err == nil {
+			s.EstimatedCost = max(whole-s.Cost, 0)
+		}
+	}
+	return s
+}
+
+// add brings what was spent to the store, along with what it has not taken before.
+func (l *ledger) add(ctx context.Context, claims []claim, s Spent) {
+	keys := keysOf(claims)
+	l.save(ctx)
+	if err := l.store.Add(ctx, keys, s); err != nil {
+		l.keep(keys, s, err)
+		return
+	}
+	if !slices.ContainsFunc(claims, func(c claim) bool { return c.budget.warns() }) {
+		return
+	}
+	spent, err := l.store.Spent(ctx, keys)
+	if err != nil {
+		return // the next request asks again
+	}
+	for i := range claims {
+		l.warn(&claims[i], spent[i])
+	}
+}
+
+// keep holds on to what the store has not taken: it goes on counting here.
+func (l *ledger) keep(keys []Key, s Spent, err error) {
+	l.mu.Lock()
+	first, lost := len(l.unsaved) == 0, false
+	for _, k := range keys {
+		if _, known := l.unsaved[k]; !known && len(l.unsaved) >= maxUnsaved {
+			lost = true
+			continue
+		}
+		l.unsaved[k] = l.unsaved[k].Plus(s)
+	}
+	l.mu.Unlock()
+	if first || lost {
+		l.logger.Error("what was spent cannot be stored", "error", err, "lost", lost)
+	}
+}
+
+// save tries again to store what was kept.
+func (l *ledger) save(ctx context.Context) {
+	l.mu.Lock()
+	keys := slices.Collect(maps.Keys(l.unsaved))
+	l.mu.Unlock()
+	for _, k := range keys {
+		l.mu.Lock()
+		s := l.unsaved[k]
+		delete(l.unsaved, k)
+		l.mu.Unlock()
+		if l.store.Add(ctx, []Key{k}, s) != nil {
+			l.mu.Lock()
+			l.unsaved[k] = l.unsaved[k].Plus(s)
+			l.mu.Unlock()
+			return
+		}
+	}
+}
+
+func (l *ledger) cost(u *hooks.Usage, models ...string) (int64, error) {
+	if l.prices == nil {
+		return 0, errNoPrices
+	}
+	return l.prices.Cost(u, models...)
+}
+
+// sweep counts reservations whose requests have ended long ago, as far as anybody knows.
+func (l *ledger) sweep(ctx context.Context, now time.Time) {
+	l.mu.Lock()
+	if now.Sub(l.swept) < sweepEvery {
+		l.mu.Unlock()
+		return
+	}
+	l.swept = now
+	var stale []*hold
+	for _, list := range l.holds {
+		for _, h := range list {
+			if now.Sub(h.began) > staleAfter {
+				stale = append(stale, h)
+			}
+		}
+	}
+	for k := range l.warned {
+		if past(k.Period, now, l.zone) {
+			delete(l.warned, k)
+		}
+	}
+	l.mu.Unlock()
+	for _, h := range stale {
+		s := h.spent
+		s.Requests = 1
+		if len(h.claims) > 0 {
+			l.add(ctx, h.claims, s)
+		}
+		l.release(h)
+	}
+}
+
+// past reports whether a period is over.
+func past(name string, now time.Time, zone *time.Location) bool {
+	kind := "day"
+	if len(name) == len("2006-01") {
+		kind = "month"
+	}
+	return name < periodAt(kind, now, zone).name
+}

@@ -1,0 +1,219 @@
+// Package maxtokens keeps the limit of tokens that requests set within what their model can give, and sets one
+// where the upstream has to have it and the client sent none.
+//
+// The limit is the member max_tokens in Anthropic's dialect, max_completion_tokens or the older max_tokens in Chat
+// Completions, whichever the client uses, and max_output_tokens in Responses. It is changed in place: all other
+// bytes of the request stay as they are, so that prompt caches hold. A limit that is no whole number above zero is
+// left for the upstream to refuse, and so is one of a model whose limit nobody knows.
+//
+// # Configuration
+//
+// The table [plugins.max_tokens]; see [Config]. The plugin is off by default.
+//
+//	[plugins.max_tokens]
+//	enabled = true
+//	limits = { "house-*" = 8192 }
+//
+// # Routes
+//
+// None.
+//
+// # Hooks
+//
+// max_tokens is a mutator of provider.request.prepared, with priority 500. A request goes on unchanged if it
+// fails. Each change is a line in the log, with the reason missing, exceeded or enforced, and the event
+// custom.event with the name "max_tokens.changed" and a [Change].
+//
+// # Services
+//
+// It uses pricing, if that is there, for the limits of models.
+package maxtokens
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+
+	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
+)
+
+// Name is the plugin's name.
+const Name = "max_tokens"
+
+const (
+	priority = 500
+	pricing  = "pricing"
+)
+
+// Factory returns the plugin.
+func Factory() ccproxy.Factory {
+	return ccproxy.NewFactory(ccproxy.Manifest{
+		Name: Name, Version: "1.0.0", Description: "Keeps token limits of requests within those of models",
+		DefaultOff: true, OptionalRequires: []string{pricing},
+		Config: ccproxy.ConfigFor(DefaultConfig),
+		Hooks: []ccproxy.HookSpec{{
+			Priority: priority,
+			New: func(pc *ccproxy.PluginContext) (hooks.Hook, error) {
+				p, err := ccproxy.RuntimeOf[*plugin](pc)
+				if err != nil {
+					return nil, err
+				}
+				return hooks.Mutate(Name, p.prepare), nil
+			},
+		}},
+	}, func() ccproxy.Plugin { return &plugin{} })
+}
+
+// limits is what the plugin needs of the service pricing.
+type limits interface {
+	OutputLimit(model string) (tokens int64, ok bool)
+}
+
+// plugin is the runtime. Its fields do not change once it is initialized.
+type plugin struct {
+	cfg    *Config
+	logger *slog.Logger
+	hooks  ccproxy.HookRegistry
+	models limits // nil without pricing
+}
+
+// Initialize implements [ccproxy.Plugin].
+func (p *plugin) Initialize(_ context.Context, pc *ccproxy.PluginContext) (err error) {
+	if p.cfg, err = ccproxy.ConfigOf[Config](pc); err != nil {
+		return err
+	}
+	p.logger, p.hooks = pc.Logger, pc.Hooks
+	p.models, err = ccproxy.ServiceOf[limits](pc, pricing)
+	if errors.Is(err, ccproxy.ErrUnknownService) {
+		return nil
+	}
+	return err
+}
+
+// Shutdown implements [ccproxy.Plugin].
+func (*plugin) Shutdown(context.Context) error { return nil }
+
+// Change is what was changed of a request.
+type Change struct {
+	// RequestID, Provider and Model say which request it was.
+	RequestID, Provider, Model string
+	// Field is the member of the request that holds the limit.
+	Field string
+	// Reason is "missing", "exceeded" or "enforced".
+	Reason string
+	// From is what the client asked for, zero if nothing; To is what was sent.
+	From, To int64
+}
+
+// prepare is the mutator.
+func (p *plugin) prepare(ctx context.Context, req *hooks.PreparedRequest) error {
+	if req.Operation != string(ccproxy.OpGenerate) || !p.cfg.concerns(req.Provider) {
+		return nil
+	}
+	var doc rawjson.Doc
+	if err := doc.Scan(req.RawBody(), rawjson.Options{}); err != nil {
+		return nil //nolint:nilerr // the upstream refuses what is not JSON
+	}
+	c, ok := p.decide(&doc, req)
+	if !ok {
+		return nil
+	}
+	req.SetRawBody(doc.Set(c.Field, strconv.AppendInt(nil, c.To, 10)))
+	p.tell(ctx, c)
+	return nil
+}
+
+// decide says what is to change; ok is false for nothing.
+func (p *plugin) decide(doc *rawjson.Doc, req *hooks.PreparedRequest) (c Change, ok bool) {
+	c = Change{RequestID: req.RequestID, Provider: req.Provider, Model: req.Model}
+	var required bool
+	c.Field, required = field(doc, adapters.Format(req.Format))
+	if c.Field == "" {
+		return c, false
+	}
+	limit, known := p.limit(req)
+	raw, set := doc.Raw(c.Field)
+	if set && string(raw) != "null" {
+		c.From, set = rawjson.Int(raw)
+		if !set || c.From < 1 {
+			return c, false
+		}
+		c.Reason, c.To = "exceeded", limit
+		if p.cfg.EnforceMode {
+			c.Reason = "enforced"
+		}
+		return c, known && (c.From > limit || p.cfg.EnforceMode && c.From != limit)
+	}
+	if p.cfg.Fill == FillNever || p.cfg.Fill == FillRequired && !required {
+		return c, false
+	}
+	c.Reason, c.To = "missing", limit
+	if !known {
+		c.To = p.cfg.FallbackMaxTokens + thinking(doc)
+	}
+	return c, true
+}
+
+// field is where a request holds its limit, "" in an unknown dialect; required tells that it has to.
+func field(doc *rawjson.Doc, f adapters.Format) (name string, required bool) {
+	switch f {
+	case adapters.AnthropicMessages:
+		return "max_tokens", true
+	case adapters.OpenAIResponses:
+		return "max_output_tokens", false
+	case adapters.OpenAIChatCompletions:
+		const old, current = "max_tokens", "max_completion_tokens"
+		_, hasOld := doc.Raw(old)
+		if _, hasCurrent := doc.Raw(current); hasOld && !hasCurrent {
+			return old, false
+		}
+		return current, false
+	}
+	return "", false
+}
+
+// thinking is the budget for thinking, which a limit has to be larger than.
+func thinking(doc *rawjson.Doc) int64 {
+	raw, ok := doc.Raw("thinking")
+	if !ok {
+		return 0
+	}
+	budget, ok := rawjson.Find(raw, "budget_tokens")
+	if !ok {
+		return 0
+	}
+	const most = 1 << 30
+	n, _ := rawjson.Int(budget)
+	return min(max(n, 0), most)
+}
+
+// limit finds the limit of the model that a request is for.
+func (p *plugin) limit(req *hooks.PreparedRequest) (tokens int64, known bool) {
+	for _, name := range [...]string{req.Provider + "/" + req.Model, req.Model} {
+		if tokens, known = p.cfg.limit(name); known {
+			return tokens, true
+		}
+	}
+	if p.models == nil {
+		return 0, false
+	}
+	return p.models.OutputLimit(req.Model)
+}
+
+func (p *plugin) tell(ctx context.Context, c Change) {
+	if p.cfg.LogModifications {
+		p.logger.LogAttrs(ctx, slog.LevelInfo, "token limit changed",
+			slog.String("request_id", c.RequestID), slog.String("provider", c.Provider), slog.String("model", c.Model),
+			slog.String("field", c.Field), slog.String("reason", c.Reason),
+			slog.Int64("from", c.From), slog.Int64("to", c.To))
+	}
+	if p.hooks.Enabled(hooks.EventCustom) {
+		p.hooks.Emit(hooks.Context{
+			RequestID: c.RequestID, Provider: c.Provider, Payload: &hooks.Custom{Name: Name + ".changed", Data: c},
+		})
+	}
+}
