@@ -122,7 +122,7 @@ func (p *Provider) fetch(ctx context.Context, path, query string) (body []byte, 
 	if u.Path, err = url.PathUnescape(u.RawPath); err != nil {
 		return nil, err
 	}
-	resp, secrets, err := p.attempt(ctx, http.MethodGet, u, h, nil)
+	resp, secrets, err := p.attempt(ctx, nil, http.MethodGet, u, h, nil)
 	if err != nil {
 		return nil, err
 	}

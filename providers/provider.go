@@ -134,7 +134,7 @@ func (p *Provider) prepare(ctx context.Context, req *Request, path string) error
 }
 
 func (p *Provider) send(ctx context.Context, req *Request, path string) (*ccproxy.Answer, error) {
-	resp, secrets, err := p.attempt(ctx, http.MethodPost, p.url(path, req.Query), req.Header, req.Body)
+	resp, secrets, err := p.attempt(ctx, req.Call, http.MethodPost, p.url(path, req.Query), req.Header, req.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -146,27 +146,28 @@ func (p *Provider) send(ctx context.Context, req *Request, path string) (*ccprox
 
 // newRequest makes an authorized request. It takes over the header.
 func (p *Provider) newRequest(
-	ctx context.Context, method string, u *url.URL, h http.Header, body []byte,
+	ctx context.Context, creds Credentials, out outgoing,
 ) (req *http.Request, secrets []string, err error) {
 	names, secrets := p.fixed.hidden, p.fixed.values
-	if p.upstream.Credentials != nil {
-		before := maps.Clone(h)
-		if err := p.upstream.Credentials.Authorize(ctx, h); err != nil {
-			return nil, nil, err
+	if creds != nil {
+		before := maps.Clone(out.header)
+		if err := creds.Authorize(ctx, out.header); err != nil {
+			return nil, nil, &authorizeError{err}
 		}
-		addedNames, added := addedSecrets(before, h)
+		addedNames, added := addedSecrets(before, out.header)
 		names, secrets = append(slices.Clip(names), addedNames...), append(slices.Clip(secrets), added...)
 	}
 	if len(names) > 0 && p.observed() {
 		ctx = secret.WithHeaders(ctx, names)
 	}
 	req = (&http.Request{
-		Method: method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: out.method, URL: out.url, Host: out.url.Host, Header: out.header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
-	if body != nil {
-		req.ContentLength = int64(len(body))
+	if out.body != nil {
+		req.ContentLength = int64(len(out.body))
 		// With it the transport repeats a request on a new connection, if nothing of it was sent on the old one.
-		req.GetBody = p.bodyOpener(ctx, body)
+		req.GetBody = p.bodyOpener(ctx, out.body)
 		if req.Body, err = req.GetBody(); err != nil {
 			return nil, nil, err
 		}

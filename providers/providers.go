@@ -72,6 +72,8 @@ func DefaultPath(op ccproxy.Operation, f adapters.Format) string {
 		return "/v1/embeddings"
 	case op == ccproxy.OpGenerate && f == adapters.OpenAIResponses:
 		return "/v1/responses"
+	case op == ccproxy.OpCompact && f == adapters.OpenAIResponses:
+		return "/v1/responses/compact"
 	}
 	return ""
 }

@@ -2,9 +2,7 @@ package providers
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"net/url"
 )
 
 // Refresher is implemented by [Credentials] that can get others when the upstream refuses theirs.
@@ -14,38 +12,6 @@ type Refresher interface {
 	// attempt, which is the only one; otherwise, and with an error, the client gets the upstream's answer. It is called
 	// concurrently, and may wait as long as ctx lasts.
 	Refresh(ctx context.Context, refused http.Header) (again bool, err error)
-}
-
-// attempt sends an authorized request, and once more with other credentials where the upstream refuses these and
-// others are to be had. secrets are the credentials. It takes over the header.
-func (p *Provider) attempt(
-	ctx context.Context, method string, u *url.URL, h http.Header, body []byte,
-) (resp *http.Response, secrets []string, err error) {
-	refresher, _ := p.upstream.Credentials.(Refresher)
-	for {
-		plain := h
-		if refresher != nil {
-			h = maps.Clone(h)
-		}
-		req, secrets, err := p.newRequest(ctx, method, u, h, body)
-		if err != nil {
-			return nil, nil, err
-		}
-		// Client.Do would follow redirects, and repeat the URL with its query in errors.
-		resp, err := p.client.Transport.RoundTrip(req)
-		if err != nil {
-			return nil, nil, transportError(ctx, err)
-		}
-		if refresher == nil || resp.StatusCode != http.StatusUnauthorized {
-			return resp, secrets, nil
-		}
-		names, _ := addedSecrets(plain, h)
-		if !p.refreshed(ctx, refresher, only(h, names)) {
-			return resp, secrets, nil
-		}
-		_ = resp.Body.Close() // nobody gets this answer
-		h, refresher = plain, nil
-	}
 }
 
 // refreshed tells whether there are other credentials than those that the upstream refused.

@@ -21,7 +21,7 @@
 //
 // # Services
 //
-// None.
+// It uses balancer where an instance has accounts.
 package openaicompat
 
 import (
@@ -34,6 +34,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/oauth"
 	"github.com/ccproxy-go/ccproxy/providers"
 )
 
@@ -53,6 +54,9 @@ type Instance struct {
 	BaseURL string `toml:"base_url" validate:"required,http_url"`
 	// APIKey is sent as a bearer token. Defaults to none.
 	APIKey ccproxy.Secret `toml:"api_key"`
+	// Accounts are several keys to spread requests over, see the plugin balancer; then APIKey is not used. Defaults to
+	// none.
+	Accounts providers.AccountConfigs `toml:"accounts" validate:"dive"`
 	// Formats are which of openai.chat_completions and openai.responses the API speaks. Defaults to the former.
 	Formats []string `toml:"formats" validate:"dive,oneof=openai.chat_completions openai.responses"`
 	// Models are listed where the API lists none.
@@ -70,6 +74,8 @@ func Factory() ccproxy.Factory {
 		Description: "APIs that speak OpenAI's formats, as many as you like",
 		Config:      ccproxy.ConfigFor(func() *Config { return &Config{} }),
 		Configure:   configure,
+
+		OptionalRequires: []string{providers.BalancerService},
 	}, nil)
 }
 
@@ -81,10 +87,13 @@ func configure(cfg any, m *ccproxy.Manifest) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Instances)) {
 		instance := c.Instances[name]
+		if err := instance.Accounts.Check("plugins." + Name + ".instances." + name + ".accounts"); err != nil {
+			return err
+		}
 		m.Providers = append(m.Providers, ccproxy.ProviderSpec{
 			Name: name, Formats: instance.formats(), SelfPrepared: true,
 			New: func(pc *ccproxy.PluginContext) (ccproxy.Provider, error) {
-				p, err := providers.NewProvider(pc, instance.upstream())
+				p, err := instance.provider(pc, name)
 				if err != nil {
 					return nil, fmt.Errorf("instances.%s: %w", name, err)
 				}
@@ -93,6 +102,18 @@ func configure(cfg any, m *ccproxy.Manifest) error {
 		})
 	}
 	return nil
+}
+
+func (i Instance) provider(pc *ccproxy.PluginContext, name string) (*providers.Provider, error) {
+	u := i.upstream()
+	if len(i.Accounts) > 0 {
+		source := func(s oauth.Source) providers.Credentials { return providers.FromSource(s, "") }
+		var err error
+		if u.Credentials, err = i.Accounts.Credentials(pc, name, providers.BearerKey, source); err != nil {
+			return nil, err
+		}
+	}
+	return providers.NewProvider(pc, u)
 }
 
 func (i Instance) formats() []adapters.Format {

@@ -19,6 +19,20 @@ type Fault struct {
 
 	// Silent marks an answer that never ends by itself: the client must give up.
 	Silent bool
+
+	// HTTP2 marks a fault that only a connection of [Upstream.HTTP2Transport] has.
+	HTTP2 bool
+
+	refuses bool // no connection is accepted at all
+}
+
+// Inject lets every request for a message, from now on, meet the fault: those that a client makes again, too. Replies
+// in the queue come first.
+func (f Fault) Inject(u *Upstream) {
+	u.Refuse(f.refuses)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.fault = f.Reply
 }
 
 // Faults returns every fault, for tests that loop over them. The streamed ones ignore whether the

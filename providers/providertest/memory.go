@@ -16,6 +16,8 @@ import (
 type memory struct {
 	once      sync.Once
 	transport *http.Transport
+	http2     *http.Transport
+	refusing  atomic.Bool
 	server    *http.Server
 	listener  *memoryListener
 	closed    chan struct{} // the server has stopped accepting
@@ -28,6 +30,24 @@ type memory struct {
 func (u *Upstream) Transport() http.RoundTripper {
 	return u.start().transport
 }
+
+// HTTP2Transport is [Upstream.Transport] for HTTP/2, spoken without TLS whatever the URL's scheme. Replies that take
+// the connection over, such as [Wire] and [Drop], only reset their stream then.
+func (u *Upstream) HTTP2Transport() http.RoundTripper {
+	return plainHTTP2{u.start().http2}
+}
+
+// plainHTTP2 asks for http, since a transport speaks HTTP/2 without TLS only to such URLs.
+type plainHTTP2 struct{ base *http.Transport }
+
+func (t plainHTTP2) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Scheme = "http"
+	return t.base.RoundTrip(r)
+}
+
+// Refuse lets u refuse new connections, or accept them again. Those that are open stay.
+func (u *Upstream) Refuse(refuse bool) { u.memory.refusing.Store(refuse) }
 
 // Client returns a client with u's [Upstream.Transport]. It has no timeout.
 func (u *Upstream) Client() *http.Client {
@@ -45,6 +65,7 @@ func (u *Upstream) Close() error {
 	err = errors.Join(err, m.server.Close())
 	m.conns.Wait()
 	m.transport.CloseIdleConnections()
+	m.http2.CloseIdleConnections()
 	return err
 }
 
@@ -52,13 +73,19 @@ func (u *Upstream) Close() error {
 func (u *Upstream) start() *memory {
 	m := &u.memory
 	m.once.Do(func() {
-		m.listener = &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}
-		m.transport = &http.Transport{
-			DialContext:        m.listener.dial,
-			DialTLSContext:     m.listener.dial,
-			DisableCompression: true, // a test sees the headers that were set, and no others
+		m.listener = &memoryListener{conns: make(chan net.Conn), done: make(chan struct{}), refusing: &m.refusing}
+		both, http2 := new(http.Protocols), new(http.Protocols)
+		both.SetHTTP1(true)
+		both.SetUnencryptedHTTP2(true)
+		http2.SetUnencryptedHTTP2(true)
+		m.transport = m.newTransport(nil)
+		m.http2 = m.newTransport(http2)
+		m.server = &http.Server{
+			Handler: u, ConnState: m.count, Protocols: both,
+			ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+				return context.WithValue(ctx, connKey{}, c)
+			},
 		}
-		m.server = &http.Server{Handler: u, ConnState: m.count}
 		m.closed = make(chan struct{})
 		go func() {
 			defer close(m.closed)
@@ -66,6 +93,16 @@ func (u *Upstream) start() *memory {
 		}()
 	})
 	return m
+}
+
+func (m *memory) newTransport(protocols *http.Protocols) *http.Transport {
+	return &http.Transport{
+		DialContext:            m.listener.dial,
+		DialTLSContext:         m.listener.dial,
+		Protocols:              protocols,
+		MaxResponseHeaderBytes: 256 << 10, // net/http's default lets a test wait for 10 MiB of them
+		DisableCompression:     true,      // a test sees the headers that were set, and no others
+	}
 }
 
 // count keeps track of live connections, because closing a server does not wait for their handlers.
@@ -81,23 +118,29 @@ func (m *memory) count(_ net.Conn, state http.ConnState) {
 
 // memoryListener accepts what dial connects.
 type memoryListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
+	conns    chan net.Conn
+	done     chan struct{}
+	once     sync.Once
+	refusing *atomic.Bool
 }
 
 func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	if l.refusing.Load() {
+		return nil, errRefused()
+	}
 	client, server := net.Pipe()
 	reset := new(atomic.Bool)
 	select {
 	case l.conns <- &memoryConn{Conn: server, reset: reset}:
 		return &memoryConn{Conn: client, reset: reset}, nil
 	case <-l.done:
-		return nil, &net.OpError{Op: "dial", Net: "memory", Err: syscall.ECONNREFUSED}
+		return nil, errRefused()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
+
+func errRefused() error { return &net.OpError{Op: "dial", Net: "memory", Err: syscall.ECONNREFUSED} }
 
 // Accept implements [net.Listener].
 func (l *memoryListener) Accept() (net.Conn, error) {

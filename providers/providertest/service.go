@@ -8,7 +8,12 @@ import (
 // DefaultText is what the default message says.
 const DefaultText = "Hello! How can I help you today?"
 
-const messagesPath = "/v1/messages"
+// The paths at which the three formats are asked for a message.
+const (
+	messagesPath  = "/v1/messages"
+	chatPath      = "/v1/chat/completions"
+	responsesPath = "/v1/responses"
+)
 
 // serveDefault behaves like the service: routes, then credentials, then the request itself.
 func (u *Upstream) serveDefault(w http.ResponseWriter, r *http.Request) {

@@ -31,8 +31,12 @@ func Stream(parts ...Part) Reply {
 
 func runParts(w http.ResponseWriter, r *http.Request, parts []Part) {
 	w.WriteHeader(http.StatusOK)
+	runBody(w, r, http.NewResponseController(w).Flush(), parts)
+}
+
+// runBody writes parts unless an earlier error has ended the answer.
+func runBody(w http.ResponseWriter, r *http.Request, err error, parts []Part) {
 	ex, ctx, flusher := exchangeOf(r), r.Context(), http.NewResponseController(w)
-	err := flusher.Flush()
 	for i, part := range parts {
 		if err != nil || ctx.Err() != nil {
 			break

@@ -1,5 +1,6 @@
 // Package providertest is a programmable upstream for tests: it speaks Anthropic Messages, answers
-// whatever a test scripts, breaks in the ways real upstreams break, and remembers what it was sent.
+// whatever a test scripts, in OpenAI's formats too, breaks in the ways real upstreams break, and remembers
+// what it was sent.
 //
 // The zero [Upstream] behaves like the real service with a very small model: it checks credentials and
 // required fields, answers whole or as a stream as the request asks, calls tools when told to, counts
@@ -12,6 +13,21 @@
 //	client := up.Client() // every URL leads to up, in memory: no port, no name lookup
 //
 // An Upstream is an [http.Handler] too, for tests that want a listening server.
+//
+// # Faults
+//
+// [StreamFaults] is every way in which a stream breaks, in each of the three formats and at each [Phase] of the
+// stream. [Fault.Inject] lets an upstream break that way, and [Fault.Check] judges what a client was told of it: one
+// end, in its own format, and no success that was none. [Faults] are more of them, in Anthropic's format alone. Run
+// the code under test in a bubble of testing/synctest, whose time costs nothing, and which does not end while a
+// goroutine is left behind; [Upstream.Active] tells whether an answer was let go. [Wire] sends what no server library
+// would, and [SplitAt] and [Bytewise] cut what others send.
+//
+// # Checks
+//
+// [Ledger] is a hook that finds requests and streams which did not begin and end once. [Canary] makes secrets that
+// [FindSecret] finds in what leaves a program, however they are encoded. [Hosts] are what applications put around a
+// handler that streams.
 package providertest
 
 import (
@@ -40,6 +56,8 @@ type Upstream struct {
 
 	mu       sync.Mutex
 	queue    []Reply
+	fault    Reply // of every message once the queue is empty
+	active   int
 	requests []Request
 	canceled chan Request
 	arrivals int
@@ -58,8 +76,9 @@ type Request struct {
 	Body     []byte // as sent: still compressed if the client compressed it
 }
 
-// Enqueue appends replies for the next POST /v1/messages requests, one each. Other requests, such as
-// a listing of models in the background, take nothing from the queue.
+// Enqueue appends replies for the next requests for a message, one each: those that POST to /v1/messages,
+// /v1/chat/completions or /v1/responses. Other requests, such as a listing of models in the background, take nothing
+// from the queue.
 func (u *Upstream) Enqueue(replies ...Reply) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -83,15 +102,24 @@ func (u *Upstream) Last() (Request, bool) {
 	return u.requests[len(u.requests)-1], true
 }
 
-// Reset forgets requests, queued replies and unread cancellations, and numbers ids from 1 again.
-// Answers under way go on.
+// Reset forgets requests, queued replies, an injected fault and unread cancellations, accepts connections again, and
+// numbers ids from 1. Answers under way go on.
 func (u *Upstream) Reset() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.queue, u.requests, u.arrivals, u.messages = nil, nil, 0, 0
+	u.queue, u.fault, u.requests, u.arrivals, u.messages = nil, nil, nil, 0, 0
+	u.memory.refusing.Store(false)
 	for len(u.canceled) > 0 {
 		<-u.canceled
 	}
+}
+
+// Active returns how many requests are being answered. It is 0 once clients have let go of all their answers, if only
+// they do.
+func (u *Upstream) Active() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.active
 }
 
 // Canceled delivers each request whose client went away before its answer ended, once its handler has
@@ -119,6 +147,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Header: r.Header.Clone(), Body: body,
 	}
 	ex, reply := u.admit(req)
+	defer u.leave()
 	defer func() {
 		if r.Context().Err() != nil && !ex.ended {
 			u.reportCanceled(req)
@@ -144,18 +173,30 @@ func (u *Upstream) admit(req Request) (*exchange, Reply) {
 	defer u.mu.Unlock()
 	u.requests = append(u.requests, req)
 	u.arrivals++
-	ex := &exchange{request: u.arrivals}
-	if req.Method != http.MethodPost || req.Path != messagesPath {
+	u.active++
+	ex := &exchange{upstream: u, request: u.arrivals}
+	if req.Method != http.MethodPost || !generates(req.Path) {
 		return ex, nil
 	}
 	u.messages++
 	ex.message = u.messages
 	if len(u.queue) == 0 {
-		return ex, nil
+		return ex, u.fault
 	}
 	reply := u.queue[0]
 	u.queue = u.queue[1:]
 	return ex, reply
+}
+
+// generates tells the paths at which the three formats are asked for a message.
+func generates(path string) bool {
+	return path == messagesPath || path == chatPath || path == responsesPath
+}
+
+func (u *Upstream) leave() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.active--
 }
 
 func (u *Upstream) reportCanceled(req Request) {
@@ -169,6 +210,8 @@ func (u *Upstream) reportCanceled(req Request) {
 
 // exchange is one request and its answer while the handler runs; only the handler's goroutine uses it.
 type exchange struct {
+	upstream *Upstream // nil outside of one
+
 	request int  // position among all requests, from 1
 	message int  // position among the messages requests, from 1
 	ended   bool // the last byte is written: a client that leaves from here on has cancelled nothing

@@ -1,0 +1,84 @@
+package redis
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+func (l *Limiter) lease() time.Duration {
+	if l.Lease <= 0 {
+		return DefaultLease
+	}
+	return max(l.Lease, time.Second)
+}
+
+func (l *Limiter) prefix() string {
+	if l.Prefix == "" {
+		return DefaultPrefix
+	}
+	return l.Prefix
+}
+
+// keys are the two of a caller. The braces put them into one slot of a cluster; what is in between has none itself.
+func (l *Limiter) keys(key string) []string {
+	name := l.prefix() + "{" + base64.RawURLEncoding.EncodeToString([]byte(key)) + "}"
+	return []string{name + ":running", name + ":budgets"}
+}
+
+// run runs a script on the keys of a caller.
+func (l *Limiter) run(ctx context.Context, script, key string, args ...any) (answer any, err error) {
+	return answer, l.do(ctx, func(ctx context.Context) error {
+		answer, err = goredis.NewScript(script).Run(ctx, l.Client, l.keys(key), args...).Result()
+		return err
+	})
+}
+
+// do runs a command within the timeout, and notes when Redis is away.
+func (l *Limiter) do(ctx context.Context, command func(context.Context) error) error {
+	if l.Client == nil {
+		return fmt.Errorf("%w: no client", ErrUnavailable)
+	}
+	timeout := l.Timeout
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := command(limited)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	l.pause()
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		// A timeout of the command's own must not look like one of the caller's.
+		return fmt.Errorf("%w: no answer in time", ErrUnavailable)
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+func (l *Limiter) pause() {
+	span := l.Pause
+	if span <= 0 {
+		span = DefaultPause
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.until = time.Now().Add(span)
+}
+
+func (l *Limiter) paused() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Now().Before(l.until) {
+		return fmt.Errorf("%w: it did not answer a moment ago", ErrUnavailable)
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
+)
+
+// turnBody is the answer to an attempt with one account of several. It ends the turn, and where the answer is a stream
+// it reports the turn when the first event is there: upstreams refuse with an event, too, after status 200.
+type turnBody struct {
+	io.ReadCloser
+
+	end    func()
+	report func(Outcome) // nil when it is done
+	head   []byte        // of a stream, up to its first event
+}
+
+// firstEventSize is how much of a stream is looked at. Errors are short.
+const firstEventSize = 4 << 10
+
+var errUnread = errors.New("the stream was not read")
+
+// newTurnBody reports how the upstream answered, now or with the first event. again is that of a report that is done.
+func newTurnBody(ctx context.Context, turn Turn, resp *http.Response, end func()) (body *turnBody, again bool) {
+	body = &turnBody{ReadCloser: resp.Body, end: end}
+	o := Outcome{Status: resp.StatusCode, Header: resp.Header}
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		return body, turn.Report(ctx, o)
+	}
+	body.report = func(event Outcome) {
+		o.Err = event.Err
+		if event.Status != 0 {
+			o.Status = event.Status
+		}
+		turn.Report(ctx, o) // the answer has begun: nobody goes on with another account
+	}
+	return body, false
+}
+
+// Read implements io.Reader.
+func (b *turnBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.report == nil {
+		return n, err
+	}
+	b.head = append(b.head, p[:min(n, firstEventSize-len(b.head))]...)
+	event, whole := firstEvent(b.head)
+	if whole || err != nil || len(b.head) >= firstEventSize {
+		b.tell(Outcome{Status: statusOfEvent(event)})
+	}
+	return n, err
+}
+
+func (b *turnBody) tell(o Outcome) {
+	b.report(o)
+	b.report, b.head = nil, nil
+}
+
+// Close implements io.Closer.
+func (b *turnBody) Close() error {
+	defer b.end()
+	if b.report != nil {
+		event, _ := firstEvent(b.head) // whoever reads it may know its end by less
+		if status := statusOfEvent(event); status != 0 {
+			b.tell(Outcome{Status: status})
+		} else {
+			b.tell(Outcome{Err: errUnread})
+		}
+	}
+	return b.ReadCloser.Close()
+}
+
+// firstEvent returns the first block of lines that has data; whole tells that there is one.
+func firstEvent(head []byte) (event []byte, whole bool) {
+	head = bytes.ReplaceAll(head, []byte("\r\n"), []byte("\n"))
+	for {
+		block, rest, found := bytes.Cut(head, []byte("\n\n"))
+		if !found || bytes.HasPrefix(block, []byte("data:")) || bytes.Contains(block, []byte("\ndata:")) {
+			return block, found
+		}
+		head = rest // comments
+	}
+}
+
+// statusOfEvent is the status that an error event stands for, 0 where the event is none.
+func statusOfEvent(event []byte) int {
+	for line := range bytes.SplitSeq(event, []byte("\n")) {
+		data, ok := bytes.CutPrefix(line, []byte("data:"))
+		if !ok {
+			continue
+		}
+		raw, ok := rawjson.Find(bytes.TrimSpace(data), "error")
+		if !ok || len(raw) == 0 || raw[0] != '{' {
+			return 0
+		}
+		for _, key := range [...]string{"code", "type"} { // OpenAI's code says more than its type
+			if name, ok := rawjson.Find(raw, key); ok {
+				text, _ := rawjson.String(name)
+				if status := statusOfError(text); status != 0 {
+					return status
+				}
+			}
+		}
+		return http.StatusInternalServerError
+	}
+	return 0
+}
+
+// statusOfError is the status that goes with an error's code or type, 0 for one that is not known.
+func statusOfError(name string) int {
+	const statusOverloaded = 529
+	switch name {
+	case "rate_limit_error", "rate_limit_exceeded", "insufficient_quota":
+		return http.StatusTooManyRequests
+	case "overloaded_error", "server_is_overloaded", "slow_down":
+		return statusOverloaded
+	case "authentication_error", "invalid_api_key":
+		return http.StatusUnauthorized
+	case "billing_error":
+		return http.StatusPaymentRequired
+	case "permission_error":
+		return http.StatusForbidden
+	case "invalid_request_error", "context_length_exceeded":
+		return http.StatusBadRequest
+	}
+	return 0
+}
