@@ -23,9 +23,7 @@ func TestWriteTimeout(t *testing.T) {
 		{name: "HTTP/2", wrap: bare, server: func(s *httptest.Server) { limited(s); s.EnableHTTP2 = true }},
 		{name: "gin", base: "/llm", wrap: withGin, server: limited},
 		{name: "echo", base: "/llm", wrap: withEcho, server: limited},
-		{name: "hidden", whole: true, server: limited, wrap: func(p *ccproxy.Proxy) http.Handler {
-			return wrapped(p, func(w http.ResponseWriter) http.ResponseWriter { return &flushing{plain{w}} })
-		}},
+		{name: "hidden", whole: true, server: limited, wrap: writer("flusher").wrap},
 	}
 	for _, h := range tests {
 		t.Run(h.name, func(t *testing.T) {

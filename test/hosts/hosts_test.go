@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,10 +40,12 @@ type host struct {
 	wrap   func(p *ccproxy.Proxy) http.Handler
 	server func(s *httptest.Server) // changes the server before it starts
 	whole  bool                     // nothing streams here
+	open   bool                     // the operator forwards all headers
 }
 
 func hosts() []host {
-	all := append(servers(), routers()...)
+	all := append(servers(), writers()...)
+	all = append(all, routers()...)
 	return append(all, unstreamed()...)
 }
 
@@ -58,13 +61,24 @@ func servers() []host {
 			s.Config.Protocols.SetUnencryptedHTTP2(true)
 		}},
 		{name: "gzip", wrap: func(p *ccproxy.Proxy) http.Handler { return gzhttp.GzipHandler(p) }},
-		{name: "writer with Unwrap", wrap: func(p *ccproxy.Proxy) http.Handler {
-			return wrapped(p, func(w http.ResponseWriter) http.ResponseWriter { return &unwrapping{w} })
-		}},
-		{name: "writer with Flush", wrap: func(p *ccproxy.Proxy) http.Handler {
-			return wrapped(p, func(w http.ResponseWriter) http.ResponseWriter { return &flushing{plain{w}} })
-		}},
 	}
+}
+
+// writers are hosts that hide of their writers what they can.
+func writers() []host {
+	var out []host
+	for _, h := range providertest.Hosts() {
+		out = append(out, host{
+			name: h.Name + " writer", whole: h.Whole, wrap: func(p *ccproxy.Proxy) http.Handler { return h.Wrap(p) },
+		})
+	}
+	return out
+}
+
+// writer is one of [writers], by its name.
+func writer(name string) host {
+	all := writers()
+	return all[slices.IndexFunc(all, func(h host) bool { return h.name == name+" writer" })]
 }
 
 func routers() []host {
@@ -102,10 +116,6 @@ func unstreamed() []host {
 		return func(p *ccproxy.Proxy) http.Handler { return http.TimeoutHandler(next(p), time.Minute, "too slow") }
 	}
 	return []host{
-		{name: "TimeoutHandler", whole: true, wrap: timeout(bare)},
-		{name: "plain writer", whole: true, wrap: func(p *ccproxy.Proxy) http.Handler {
-			return wrapped(p, func(w http.ResponseWriter) http.ResponseWriter { return &plain{w} })
-		}},
 		{name: "gin in TimeoutHandler", base: "/llm", whole: true, wrap: timeout(withGin)},
 		{name: "echo in TimeoutHandler", base: "/llm", whole: true, wrap: timeout(withEcho)},
 	}
@@ -122,25 +132,6 @@ func withEcho(p *ccproxy.Proxy) http.Handler {
 	e.Any("/llm/*", echo.WrapHandler(p.Mount("/llm")))
 	return e
 }
-
-func wrapped(next http.Handler, writer func(http.ResponseWriter) http.ResponseWriter) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(writer(w), r) })
-}
-
-// plain hides everything but the three methods.
-type plain struct{ inner http.ResponseWriter }
-
-func (w *plain) Header() http.Header         { return w.inner.Header() }
-func (w *plain) WriteHeader(status int)      { w.inner.WriteHeader(status) }
-func (w *plain) Write(b []byte) (int, error) { return w.inner.Write(b) }
-
-type unwrapping struct{ http.ResponseWriter }
-
-func (w *unwrapping) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-type flushing struct{ plain }
-
-func (w *flushing) Flush() { _ = http.NewResponseController(w.inner).Flush() }
 
 // rig is a proxy in a host, with a scripted upstream behind it.
 type rig struct {
@@ -161,6 +152,9 @@ func newRig(t *testing.T, h host) *rig {
 	})
 	cfg := claudeapi.DefaultConfig()
 	cfg.APIKey = ccproxy.NewSecret(upstreamKey)
+	if h.open {
+		cfg.ForwardHeaders = []string{"*"}
+	}
 	var reg ccproxy.Registry
 	if err := reg.Register(claudeapi.Factory(), linker()); err != nil {
 		t.Fatal(err)

@@ -69,7 +69,7 @@ func chunkings() []string {
 // and without the headers of what was hidden in it.
 func TestSmuggling(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, host{wrap: bare})
+	r := newRig(t, host{wrap: bare, open: true})
 	head := "POST " + messagesPath + " HTTP/1.1\r\nHost: p\r\nContent-Type: application/json\r\n"
 	var requests []string
 	for _, f := range framings() {
@@ -97,10 +97,7 @@ func TestSmuggling(t *testing.T) {
 			t.Errorf("%q: the upstream saw %d requests", request, len(seen))
 		}
 		for _, up := range seen {
-			if up.Path != "/v1/messages" || string(up.Body) != wholeBody || len(up.Header["X-Smuggled"]) > 0 ||
-				len(up.Header["Transfer_encoding"])+len(up.Header["Content_length"]) > 0 {
-				t.Errorf("%q: the upstream saw %s %v %q", request, up.Path, up.Header, up.Body)
-			}
+			r.wantOwn(t, request, up.Path, up.Header, string(up.Body))
 		}
 	}
 	if accepted == 0 || accepted > len(requests)/2 {
