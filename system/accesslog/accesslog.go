@@ -1,16 +1,27 @@
 // Package accesslog writes one line for each request when it has ended, streams included: to the plugin's logger, to
-// a file, or to a writer of the application's.
+// a file, or to a writer of the application's. If asked to, it does the same for each call of a provider.
 //
 // # Configuration
 //
-// The table [plugins.access_log]; see [Config]. With client_enabled = false the plugin opts out. Without
-// client_log_file it writes no file: each request is a record of level INFO in the proxy's log.
+// The table [plugins.access_log]; see [Config]. With client_enabled = false and without provider_enabled the plugin
+// opts out. Without client_log_file it writes no file: each request is a record of level INFO in the proxy's log.
+//
+// Files are rotated by the system's own tools: when a file has been renamed or removed, the next lines begin a new one,
+// and nothing has to be told to the proxy (logrotate without copytruncate and postrotate).
 //
 // A structured line is a JSON object of these members, of which those without a value are left out: timestamp (of the
 // request's arrival), request_id, method, path, query, status_code, duration_ms, client_ip, user_agent, body_size (of
 // the request), error, endpoint, model, service_type (the provider), tokens_input, tokens_output, cost_usd. The formats
 // common and combined are those of the Apache HTTP server; since events do not tell a request's protocol, it is always
 // HTTP/1.1 there.
+//
+// With provider_enabled = true there is a line for each call of a provider, retries and fallbacks included, written
+// when the call has ended. Its members are timestamp (of the call), request_id, provider, method, url, status_code,
+// duration_ms, tokens_input, tokens_output, cache_read_tokens, cache_write_tokens, cost_usd, model, attempt and error.
+// In the common and combined formats the host is the provider's.
+//
+// Package analytics of system/analytics stores the same requests: both are told of them by the same events, so a line
+// and a record of one request have the same figures, and either works without the other.
 //
 // The status is what the client was sent. 499 tells that the client went away first, which a stream shows although
 // it began with 200. Whatever a client sends stays within its field: line ends, quotes, control characters, terminal
@@ -22,18 +33,18 @@
 //
 // # Hooks
 //
-// access_log observes request.completed and request.failed, with priority 750.
+// access_log observes request.completed and request.failed, with priority 750; with provider_enabled = true also
+// provider.request.prepared, provider.response.received, provider.error and provider.stream.end.
 //
 // # Services
 //
-// None.
+// It uses "pricing" if there is one, see [Pricer]; without, lines have no cost.
 package accesslog
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/ccproxy-go/ccproxy"
@@ -53,7 +64,7 @@ const (
 func Factory() ccproxy.Factory {
 	return ccproxy.NewFactory(ccproxy.Manifest{
 		Name: Name, Version: "1.0.0", Description: "Writes a line for each request",
-		Config: ccproxy.ConfigFor(DefaultConfig),
+		Config: ccproxy.ConfigFor(DefaultConfig), OptionalRequires: []string{pricing},
 		Hooks: []ccproxy.HookSpec{{
 			Priority: priority, Queue: queue,
 			New: func(pc *ccproxy.PluginContext) (hooks.Hook, error) {
@@ -61,7 +72,7 @@ func Factory() ccproxy.Factory {
 				if err != nil {
 					return nil, err
 				}
-				return hooks.Observe(Name, p.observe, hooks.EventRequestCompleted, hooks.EventRequestFailed), nil
+				return hooks.Observe(Name, p.observe, p.events()...), nil
 			},
 		}},
 	}, func() ccproxy.Plugin { return &plugin{} })
@@ -69,10 +80,11 @@ func Factory() ccproxy.Factory {
 
 // plugin is the runtime. Its fields do not change once it is initialized.
 type plugin struct {
-	cfg    *Config
-	logger *slog.Logger
-	out    io.Writer // takes whole lines; nil means the logger
-	file   *file     // the one that out is, if it is one
+	cfg      *Config
+	client   *sink // nil if clients' requests are not logged
+	provider *sink // nil if calls of providers are not logged
+	calls    calls
+	prices   Pricer // nil if nobody knows prices
 }
 
 // Initialize implements [ccproxy.Plugin].
@@ -81,56 +93,85 @@ func (p *plugin) Initialize(_ context.Context, pc *ccproxy.PluginContext) error 
 	if err != nil {
 		return err
 	}
-	if !cfg.ClientEnabled {
+	if !cfg.ClientEnabled && !cfg.ProviderEnabled {
 		return fmt.Errorf("%w: client_enabled = false", ccproxy.ErrSkip)
 	}
-	p.cfg, p.logger, p.out = cfg, pc.Logger, cfg.Writer
-	if p.out != nil || cfg.ClientLogFile == "" {
-		return nil
+	p.cfg = cfg
+	p.prices, err = ccproxy.ServiceOf[Pricer](pc, pricing)
+	if err != nil && !errors.Is(err, ccproxy.ErrUnknownService) {
+		return err
 	}
-	p.file = &file{path: cfg.ClientLogFile, batch: cfg.BufferSize, interval: cfg.FlushInterval, logger: pc.Logger}
-	p.out = p.file
-	return p.file.open()
+	if cfg.ClientEnabled {
+		p.client = &sink{message: "request", format: cfg.ClientFormat, logger: pc.Logger, out: cfg.Writer}
+		if err := p.client.open(cfg, cfg.ClientLogFile); err != nil {
+			return err
+		}
+	}
+	if cfg.ProviderEnabled {
+		p.provider = &sink{
+			message: "provider request", format: cfg.ProviderFormat, logger: pc.Logger, out: cfg.ProviderWriter,
+		}
+		return p.provider.open(cfg, cfg.ProviderLogFile)
+	}
+	return nil
 }
 
 // Shutdown implements [ccproxy.Plugin]. The proxy has delivered all events before.
 func (p *plugin) Shutdown(context.Context) error {
-	if p.file == nil {
-		return nil
-	}
-	return p.file.close()
+	return errors.Join(p.client.close(), p.provider.close())
 }
 
 // HealthCheck implements [ccproxy.HealthChecker].
 func (p *plugin) HealthCheck(context.Context) ccproxy.Health {
-	if p.file == nil {
-		return ccproxy.Health{}
+	h := ccproxy.Health{}
+	if p.provider != nil {
+		h.Details = map[string]any{"calls_without_line": p.calls.skipped.Load()}
 	}
-	lost, err := p.file.state()
-	h := ccproxy.Health{Details: map[string]any{"lost_lines": lost}}
-	if err != nil {
-		h.Status, h.Output = ccproxy.HealthWarn, "the log file cannot be written: "+err.Error()
+	for _, s := range []*sink{p.client, p.provider} {
+		if s == nil || s.file == nil {
+			continue
+		}
+		lost, err := s.file.state()
+		if h.Details == nil {
+			h.Details = make(map[string]any)
+		}
+		key := "lost_lines"
+		if s == p.provider {
+			key = "lost_provider_lines"
+		}
+		h.Details[key] = lost
+		if err != nil {
+			h.Status, h.Output = ccproxy.HealthWarn, "the log file cannot be written: "+err.Error()
+		}
 	}
 	return h
 }
 
 var _ ccproxy.HealthChecker = (*plugin)(nil)
 
+// events are those that the plugin has to be told of.
+func (p *plugin) events() []hooks.Event {
+	all := []hooks.Event{hooks.EventRequestCompleted, hooks.EventRequestFailed}
+	if p.provider != nil {
+		all = append(all, hooks.EventProviderRequestPrepared, hooks.EventProviderResponseReceived,
+			hooks.EventProviderError, hooks.EventProviderStreamEnd)
+	}
+	return all
+}
+
 func (p *plugin) observe(ctx context.Context, hc *hooks.Context) error {
+	var errs []error
+	p.price(hc)
+	if p.provider != nil {
+		for _, c := range p.calls.observe(hc) {
+			errs = append(errs, p.provider.write(ctx, c))
+		}
+	}
 	e, ok := newEntry(hc)
-	if !ok || p.excluded(e.req.Path) {
-		return nil
+	if p.client != nil && ok && !p.excluded(e.req.Path) {
+		errs = append(errs, p.client.write(ctx, &e))
 	}
-	if p.out != nil {
-		_, err := p.out.Write(append(e.line(p.cfg.ClientFormat), '\n'))
-		return err
-	}
-	attrs := e.attrs()
-	if p.cfg.ClientFormat != FormatStructured {
-		attrs = []slog.Attr{slog.String("line", string(e.line(p.cfg.ClientFormat)))}
-	}
-	p.logger.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
-	return nil
+	return errors.Join(errs...)
 }
 
 // excluded reports whether a path is one of the excluded ones or below one.

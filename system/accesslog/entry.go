@@ -46,16 +46,8 @@ func newEntry(hc *hooks.Context) (e entry, ok bool) {
 // attrs are the members of a structured line, in their order and without those that have no value.
 func (e *entry) attrs() []slog.Attr {
 	attrs := make([]slog.Attr, 0, 17)
-	text := func(key, value string) {
-		if value != "" {
-			attrs = append(attrs, slog.String(key, value))
-		}
-	}
-	number := func(key string, value int64, known bool) {
-		if known {
-			attrs = append(attrs, slog.Int64(key, value))
-		}
-	}
+	text := func(key, value string) { attrs = appendText(attrs, key, value) }
+	number := func(key string, value int64, known bool) { attrs = appendNumber(attrs, key, value, known) }
 	usage := cmp.Or(e.usage, &hooks.Usage{})
 	text("timestamp", e.arrived.Format(time.RFC3339Nano))
 	text("request_id", e.req.ID)
@@ -77,4 +69,18 @@ func (e *entry) attrs() []slog.Attr {
 		attrs = append(attrs, slog.Float64("cost_usd", usage.CostUSD))
 	}
 	return attrs
+}
+
+func appendText(attrs []slog.Attr, key, value string) []slog.Attr {
+	if value == "" {
+		return attrs
+	}
+	return append(attrs, slog.String(key, value))
+}
+
+func appendNumber(attrs []slog.Attr, key string, value int64, known bool) []slog.Attr {
+	if !known {
+		return attrs
+	}
+	return append(attrs, slog.Int64(key, value))
 }

@@ -107,7 +107,7 @@ func TestFullDisk(t *testing.T) {
 	if err := f.open(); err != nil {
 		t.Fatal(err)
 	}
-	p := &plugin{file: f}
+	p := &plugin{client: &sink{file: f}}
 	line := strings.Repeat("x", maxPending/4)
 	write(t, f, line, line, line, line, line)
 	if h := p.HealthCheck(t.Context()); h.Status != "warn" || h.Details["lost_lines"] != int64(2) {

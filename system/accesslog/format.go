@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// line is the entry in a format, without a line end.
+// line is the request in a format, without a line end.
 func (e *entry) line(f Format) []byte {
 	switch f {
 	case FormatCommon:

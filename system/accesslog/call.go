@@ -1,0 +1,147 @@
+package accesslog
+
+import (
+	"cmp"
+	"log/slog"
+	"net/url"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/hooks"
+)
+
+// call is one call of a provider.
+type call struct {
+	id, provider string
+	method, url  string
+	model        string
+	attempt      int
+	began        time.Time
+	duration     time.Duration
+	status       int // zero if there was no answer
+	bytes        int64
+	err          string
+	usage        *hooks.Usage
+}
+
+// attrs are the members of a structured line, in their order and without those that have no value.
+func (c *call) attrs() []slog.Attr {
+	u, known := cmp.Or(c.usage, &hooks.Usage{}), c.usage != nil
+	attrs := appendText(make([]slog.Attr, 0, 15), "timestamp", c.began.UTC().Format(time.RFC3339Nano))
+	attrs = appendText(attrs, "request_id", c.id)
+	attrs = appendText(attrs, "provider", c.provider)
+	attrs = appendText(attrs, "method", c.method)
+	attrs = appendText(attrs, "url", c.url)
+	attrs = appendNumber(attrs, "status_code", int64(c.status), c.status != 0)
+	attrs = append(attrs, slog.Float64("duration_ms", float64(c.duration.Microseconds())/1000))
+	attrs = appendNumber(attrs, "tokens_input", u.InputTokens, known)
+	attrs = appendNumber(attrs, "tokens_output", u.OutputTokens, known)
+	attrs = appendNumber(attrs, "cache_read_tokens", u.CacheReadInputTokens, known)
+	attrs = appendNumber(attrs, "cache_write_tokens", u.CacheCreationInputTokens, known)
+	if u.CostUSD > 0 {
+		attrs = append(attrs, slog.Float64("cost_usd", u.CostUSD))
+	}
+	attrs = appendText(attrs, "model", c.model)
+	attrs = appendNumber(attrs, "attempt", int64(c.attempt), c.attempt != 0)
+	return appendText(attrs, "error", c.err)
+}
+
+// line is the call in a format, without a line end.
+func (c *call) line(f Format) []byte {
+	if f == FormatStructured {
+		return object(c.attrs())
+	}
+	u, err := url.Parse(c.url)
+	if err != nil {
+		u = &url.URL{}
+	}
+	b := appendBare(nil, u.Host)
+	b = append(b, " - - "...)
+	b = c.began.UTC().AppendFormat(b, "[02/Jan/2006:15:04:05 -0700] ")
+	b = appendQuoted(b, c.method+" "+u.RequestURI()+" HTTP/1.1")
+	b = appendCount(append(b, ' '), int64(c.status))
+	b = appendCount(append(b, ' '), c.bytes)
+	if f == FormatCombined {
+		b = append(b, ` "-" "-"`...)
+	}
+	return b
+}
+
+// maxCalls bounds the calls that are under way. An event that ends one may be lost under load.
+const maxCalls = 16_384
+
+// calls are those under way, by the ids of their requests. The zero value has none.
+type calls struct {
+	skipped atomic.Int64 // calls that there was no room for
+
+	mu   sync.Mutex // events come one at a time; health does not
+	open map[string]*call
+}
+
+// observe takes an event and returns the calls that have ended with it.
+func (cs *calls) observe(hc *hooks.Context) []*call {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if hc.Payload == nil || reflect.ValueOf(hc.Payload).IsNil() {
+		return nil // an event may come without its payload
+	}
+	c := cs.open[hc.RequestID]
+	if c == nil {
+		c = new(call) // that nobody looks at
+	}
+	switch e := hc.Payload.(type) {
+	case *hooks.ProviderRequestPrepared:
+		ended := cs.end(hc) // the one before, of which nobody told that it failed
+		cs.begin(hc, e)
+		return ended
+	case *hooks.ProviderResponseReceived:
+		c.status = e.Status
+	case *hooks.ProviderError:
+		c.err, c.status = cmp.Or(e.Err, e.Type), cmp.Or(e.Status, c.status)
+		if e.Retrying {
+			return cs.end(hc)
+		}
+	case *hooks.ProviderStreamEnd:
+		c.bytes, c.usage, c.err = e.Bytes, e.Usage, cmp.Or(c.err, e.Err)
+	case *hooks.RequestCompleted:
+		return cs.conclude(hc, e.Usage, "")
+	case *hooks.RequestFailed:
+		return cs.conclude(hc, e.Usage, cmp.Or(e.Err, e.ErrorType))
+	}
+	return nil
+}
+
+func (cs *calls) begin(hc *hooks.Context, e *hooks.ProviderRequestPrepared) {
+	if len(cs.open) >= maxCalls {
+		cs.skipped.Add(1)
+		return
+	}
+	if cs.open == nil {
+		cs.open = make(map[string]*call)
+	}
+	cs.open[hc.RequestID] = &call{
+		id: hc.RequestID, provider: hc.Provider, method: e.Method, url: e.URL, model: e.Model, attempt: e.Attempt,
+		began: hc.Time,
+	}
+}
+
+// conclude ends the last call of a request, which has what the request is known to have used.
+func (cs *calls) conclude(hc *hooks.Context, u *hooks.Usage, err string) []*call {
+	if c := cs.open[hc.RequestID]; c != nil {
+		c.usage, c.err = cmp.Or(u, c.usage), cmp.Or(c.err, err)
+	}
+	return cs.end(hc)
+}
+
+// end ends the call of a request that is under way.
+func (cs *calls) end(hc *hooks.Context) []*call {
+	c := cs.open[hc.RequestID]
+	if c == nil {
+		return nil
+	}
+	delete(cs.open, hc.RequestID)
+	c.duration = max(hc.Time.Sub(c.began), 0)
+	return []*call{c}
+}
