@@ -2,9 +2,10 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# Time for each fuzz target, and what a run of bench/ is given.
+# Time for each fuzz target, and what runs of bench/ and test/torture are given.
 FUZZTIME ?= 10s
 BENCHARGS ?=
+TORTUREARGS ?=
 
 # Directories of the modules in go.work; the tools are a module outside it.
 MODULES = $(shell go list -m -f '{{.Dir}}')
@@ -53,6 +54,10 @@ fuzz: ## Fuzz every target for FUZZTIME
 .PHONY: bench
 bench: ## Measure the proxy beside the standard library's reverse proxy
 	go run ./bench $(BENCHARGS)
+
+.PHONY: torture
+torture: ## Run the proxy under load, stalls, cancels, stops and bad input
+	go run ./test/torture $(TORTUREARGS)
 
 .PHONY: cover
 cover: ## Measure the coverage of the root module's tests

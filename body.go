@@ -35,7 +35,10 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request) (*lease.Buffer,
 	if err != nil {
 		return nil, err
 	}
-	patient := &patientReader{Reader: r.Body, control: http.NewResponseController(w), limit: p.limits.ReadTimeout}
+	patient := &patientReader{
+		Reader: r.Body, control: http.NewResponseController(w),
+		limit: p.limits.ReadTimeout, end: time.Now().Add(p.limits.BodyTimeout),
+	}
 	defer patient.rest()
 	src := http.MaxBytesReader(w, patient, limit)
 	size := r.ContentLength
@@ -84,12 +87,13 @@ func readInto(buf *lease.Buffer, in io.Reader, limit int64) error {
 	}
 }
 
-// patientReader gives a client some time for each piece of its body, however long all of it takes.
+// patientReader gives a client some time for each piece of its body, and more for all of it.
 type patientReader struct {
 	io.Reader
 
 	control  *http.ResponseController
-	limit    time.Duration
+	limit    time.Duration // for a piece
+	end      time.Time     // of all
 	deadline time.Time
 	fixed    bool // the host's reader has no deadlines
 	late     bool // the client took too long
@@ -98,8 +102,12 @@ type patientReader struct {
 // Read implements io.Reader.
 func (r *patientReader) Read(p []byte) (int, error) {
 	now := time.Now()
-	if !r.fixed && r.deadline.Sub(now) < r.limit-min(time.Second, r.limit/4) {
-		r.deadline = now.Add(r.limit)
+	if !now.Before(r.end) {
+		r.late = true
+		return 0, os.ErrDeadlineExceeded
+	}
+	if !r.fixed && r.deadline.Before(r.end) && r.deadline.Sub(now) < r.limit-min(time.Second, r.limit/4) {
+		r.deadline = now.Add(min(r.limit, r.end.Sub(now)))
 		r.fixed = r.control.SetReadDeadline(r.deadline) != nil
 	}
 	n, err := r.Reader.Read(p)

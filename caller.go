@@ -3,6 +3,8 @@ package ccproxy
 import (
 	"context"
 	"slices"
+
+	"github.com/ccproxy-go/ccproxy/limit"
 )
 
 // Caller is who sends a request, for hosts that authenticate by themselves.
@@ -12,6 +14,9 @@ type Caller struct {
 	// Models are the models that the caller may use, by the names that clients send: as MODEL with any provider, as
 	// PROVIDER/MODEL with this one. Nil means all.
 	Models []string
+	// Limits are what the caller may take. A field that is zero is that of the API key whose name is the ID, if there
+	// is one, else that of Security.Limits; less than zero means any amount.
+	Limits limit.Policy
 }
 
 type callerKey struct{}

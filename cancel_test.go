@@ -105,6 +105,43 @@ func heldError() providertest.Reply {
 	}
 }
 
+// What a client was sent before it left is accounted for, and marked as a part.
+func TestUsageOfClientsThatLeave(t *testing.T) {
+	t.Parallel()
+	for _, k := range clientKinds() {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigSetup{})
+			s := newHost(t, r.proxy, false)
+			text := providertest.TextEvents("claude-fake-1", "One two.")
+			r.upstream.Enqueue(providertest.Stream(append(append([]providertest.Part{}, text[:4]...), providertest.Gate(nil))...))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://proxy"+k.path, strings.NewReader(k.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := s.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if _, err := io.ReadFull(resp.Body, make([]byte, 64)); err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+			<-r.upstream.Canceled()
+			end := r.failed(t)
+			if !end.ClientGone || end.Status != 499 || end.TimeToFirstByte == 0 || end.Attempts != 1 {
+				t.Errorf("failed: %+v", end)
+			}
+			if end.Usage == nil || !end.Usage.Partial || end.Usage.InputTokens == 0 || end.Usage.Model != "claude-fake-1" {
+				t.Errorf("usage %+v", end.Usage)
+			}
+		})
+	}
+}
+
 // A client that left before its answer shows as 499 in the host's own log, not as a success.
 func TestClientGoneInTheHostsLog(t *testing.T) {
 	t.Parallel()

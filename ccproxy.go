@@ -57,10 +57,13 @@ type Proxy struct {
 	interrupt  atomic.Pointer[context.CancelCauseFunc] // ends a start that is under way
 	flights    flights
 	guard      guard
+	callers    *callerLimits
 	complaints hostComplaints
-	known      [2]string           // members of a request that the proxy reads
-	models     map[string]modelMap // by provider
-	cards      map[string][]Model  // by provider
+	known      [2]string            // members of a request that the proxy reads
+	models     map[string]modelMap  // by provider
+	cards      map[string][]Model   // by provider
+	upstreams  map[string]*upstream // by provider
+	fallbacks  []compiledFallback
 	summary    []middleware.SummaryEntry
 }
 
@@ -93,7 +96,9 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 	}
 	models, mapErr := modelMaps(s, pl)
 	cards, cardErr := modelCards(s, pl)
-	if err := errors.Join(mapErr, cardErr, s.Features.check(s)); err != nil {
+	upstreams, upstreamErr := s.upstreams(pl)
+	fallbacks, fallbackErr := s.compileFallbacks(pl)
+	if err := errors.Join(mapErr, cardErr, upstreamErr, fallbackErr, s.Features.check(s)); err != nil {
 		return nil, err
 	}
 	if o.logger == nil {
@@ -109,8 +114,9 @@ func (r *Registry) Build(s Settings, opts ...Option) (*Proxy, error) {
 		options: o, settings: s, limits: s.Limits.withDefaults(), streams: s.Streams.withDefaults(),
 		logger: o.logger, plan: pl,
 		byName: make(map[string]*record), services: make(map[string]service), transport: o.transport,
-		guard: g,
+		guard: g, callers: newCallerLimits(s.Security, o),
 		known: [2]string{"model", "stream"}, models: models, cards: cards,
+		upstreams: upstreams, fallbacks: fallbacks,
 	}
 	if p.transport == nil {
 		p.own = newUpstreamTransport(o.dial)

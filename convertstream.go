@@ -25,7 +25,10 @@ func (t *relay) watched(in adapters.Stream) adapters.Stream {
 			if t.tap {
 				t.ex.usage = usageOfEvent(t.from, ev.Type, ev.Data, t.ex.usage)
 			}
-			terminal, _ := adapters.Terminal(t.from, ev.Type, ev.Data)
+			terminal, isError := adapters.Terminal(t.from, ev.Type, ev.Data)
+			if !t.heard {
+				t.hear(ev.Type, ev.Data, isError)
+			}
 			done = done || terminal
 			if !yield(ev, nil) {
 				return

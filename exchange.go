@@ -25,6 +25,7 @@ type exchange struct {
 	r      *http.Request
 	ctx    exchangeContext // of r
 	match  matched
+	conn   clientConn
 	flight flight
 	caller *Caller // that the proxy has found out
 	begun  time.Time
@@ -41,9 +42,12 @@ type exchange struct {
 	bodySize int64
 	streamed bool
 	usage    *hooks.Usage
+	quota    *quota           // nil where the caller has no limits
 	lost     []canonical.Loss // of the answer
 	failure  error            // why the exchange failed, if it did
 	errType  string
+	attempts int    // calls of upstreams
+	account  string // whose credential the last of them went with
 }
 
 // exchangeContext is the context of an exchange. It is a type of its own since it stands in every request's way.
@@ -118,6 +122,7 @@ func (ex *exchange) rewrite(m matched) {
 
 // end closes an exchange, whichever way its handler ended.
 func (ex *exchange) end(returned bool, panicked any) {
+	ex.conn.release()
 	torn := !returned && ex.status != 0 // half an answer, which must not look like a whole one
 	if !returned {
 		ex.contain(panicked)
@@ -157,6 +162,9 @@ func (ex *exchange) WriteHeader(status int) {
 	final := status >= http.StatusOK || status == http.StatusSwitchingProtocols
 	if ex.status == 0 && final && status < 1000 { // net/http panics at other numbers, before anything is sent
 		ex.status = status
+		if ex.quota != nil {
+			ex.quota.stamp(ex.w.Header(), ex.format)
+		}
 	}
 	ex.w.WriteHeader(status)
 }
@@ -169,8 +177,10 @@ func (ex *exchange) Write(b []byte) (int, error) {
 	if ex.written == 0 {
 		ex.firstByte = time.Since(ex.begun)
 	}
+	ex.conn.watch(ex.r, ex.written+int64(len(b)))
 	n, err := ex.w.Write(b)
 	ex.written += int64(n)
+	ex.conn.failed = ex.conn.failed || err != nil
 	return n, err
 }
 
@@ -178,7 +188,11 @@ func (ex *exchange) Write(b []byte) (int, error) {
 func (ex *exchange) Flush() { _ = ex.FlushError() }
 
 // FlushError is what http.ResponseController looks for.
-func (ex *exchange) FlushError() error { return http.NewResponseController(ex.w).Flush() }
+func (ex *exchange) FlushError() error {
+	err := http.NewResponseController(ex.w).Flush()
+	ex.conn.failed = ex.conn.failed || err != nil
+	return err
+}
 
 // Hijack implements http.Hijacker, which libraries for WebSockets look for.
 func (ex *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -223,6 +237,8 @@ func (ex *exchange) finish() {
 				Request: ex.request(), Status: ex.status, ResponseHeader: hooks.SnapshotHeader(ex.Header()),
 				ResponseBytes: ex.written, Duration: duration, TimeToFirstByte: ex.firstByte,
 				Usage: ex.usage, Streamed: ex.streamed, Losses: ex.losses(),
+				Operation: ex.operation(), UpstreamModel: ex.upstreamModel(),
+				Attempts: ex.attempts, Account: ex.account,
 			})
 		}
 		return
@@ -233,6 +249,8 @@ func (ex *exchange) finish() {
 	failed := &hooks.RequestFailed{
 		Request: ex.request(), Status: ex.status, ErrorType: ex.errType, ClientGone: ex.clientGone(),
 		Duration: duration, ResponseBytes: ex.written, Usage: ex.usage, Streamed: ex.streamed, Losses: ex.losses(),
+		TimeToFirstByte: ex.firstByte, Operation: ex.operation(), UpstreamModel: ex.upstreamModel(),
+		Attempts: ex.attempts, Account: ex.account,
 	}
 	if ex.failure != nil {
 		failed.Err = ex.failure.Error()
@@ -269,7 +287,7 @@ var errClientGone = errors.New("client went away")
 func (ex *exchange) request() hooks.Request {
 	r := ex.r
 	req := hooks.Request{
-		ID: ex.id, Method: r.Method, Path: r.URL.Path, Query: hooks.SafeQuery(r.URL.RawQuery), Endpoint: ex.endpoint,
+		ID: ex.id, Method: r.Method, Path: r.URL.Path, Query: ex.safeQuery(), Endpoint: ex.endpoint,
 		ClientIP: clientIP(r), UserAgent: r.UserAgent(), Header: hooks.SnapshotHeader(r.Header),
 		BodyBytes: ex.bodySize, ClientFormat: string(ex.format), Provider: ex.provider,
 	}

@@ -55,7 +55,7 @@ func (r *record) health(ctx context.Context) Health {
 	if checker, ok := r.runtime.(HealthChecker); ok {
 		h = r.ask(ctx, checker)
 	}
-	return h.withAccounts(r.pc.proxy.accounts.accountStates(ctx, r.name))
+	return h.withAccounts(r.pc.proxy.accounts.accountStates(ctx, r.name)).withBreakers(r.pc.proxy.breakers(r))
 }
 
 // probe is one health check that may have several askers.
@@ -175,6 +175,9 @@ func (p *Proxy) details(ctx context.Context, m Manifest, r *record, h Health) ma
 	if r != nil {
 		if states := p.accounts.accountStates(ctx, r.name); len(states) > 0 {
 			d["accounts"] = states
+		}
+		if breakers := p.breakers(r); len(breakers) > 0 {
+			d["breakers"] = breakers
 		}
 		r.mu.Lock()
 		if len(r.panics) > 0 {

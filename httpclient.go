@@ -52,7 +52,7 @@ func (t *managedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	observed := t.hooks.Enabled(hooks.EventHTTPRequest) || t.hooks.Enabled(hooks.EventHTTPResponse) ||
 		t.hooks.Enabled(hooks.EventHTTPError)
 	if !observed {
-		return t.base.RoundTrip(req)
+		return t.base.RoundTrip(once(req))
 	}
 	return t.observe(req)
 }
@@ -73,7 +73,7 @@ func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
 		})
 	}
 	start := time.Now()
-	resp, err := t.base.RoundTrip(req)
+	resp, err := t.base.RoundTrip(once(req))
 	if err != nil {
 		emit(&hooks.HTTPError{
 			ID: id, Method: req.Method, URL: address, Err: safeTransportError(err), Duration: time.Since(start),
@@ -87,6 +87,17 @@ func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
 		})
 	}
 	return resp, nil
+}
+
+// once keeps net/http from sending a request again, on a connection of its own, because a header calls it idempotent:
+// of an answer that is lost nobody knows whether it was paid for. What was not sent at all is still sent again.
+func once(req *http.Request) *http.Request {
+	if req.GetBody == nil || req.Header["Idempotency-Key"] == nil && req.Header["X-Idempotency-Key"] == nil {
+		return req
+	}
+	req = req.WithContext(req.Context())
+	req.GetBody = nil
+	return req
 }
 
 // withoutEcho drops the fields of an answer in which an upstream repeats a credential of the request.

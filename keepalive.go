@@ -1,7 +1,6 @@
 package ccproxy
 
 import (
-	"context"
 	"math"
 	"net/http"
 	"time"
@@ -13,7 +12,7 @@ import (
 // attend begins to look after a stream: a timer keeps the client's side alive and ends what the provider does not go
 // on with. There is never more than one timer, it does what it does under the writer's lock, and after
 // [relay.settle] it does nothing.
-func (t *relay) attend(ctx context.Context) {
+func (t *relay) attend() {
 	t.openWriter()
 	t.out.mu.Lock()
 	defer t.out.mu.Unlock()
@@ -21,21 +20,21 @@ func (t *relay) attend(ctx context.Context) {
 	if t.out.timer != nil || t.out.settled {
 		return
 	}
-	t.out.timer = time.AfterFunc(math.MaxInt64, func() { t.turn(ctx) })
+	t.out.timer = time.AfterFunc(math.MaxInt64, func() { t.turn() })
 	t.out.timer.Reset(t.nextTurn(t.out.since))
 }
 
 // promise gives up on answering a stream with a status of its own after a time.
-func (t *relay) promise(ctx context.Context) {
+func (t *relay) promise() {
 	if after := t.proxy.streams.CommitAfter; after > 0 && t.call.Stream && t.op == OpGenerate {
 		t.promised = time.Now().Add(after)
-		t.attend(ctx)
+		t.attend()
 		t.out.await()
 	}
 }
 
 // turn does what is due.
-func (t *relay) turn(ctx context.Context) {
+func (t *relay) turn() {
 	s := &t.out
 	if !s.mu.TryLock() { // the client is being written to, so nothing is due
 		s.timer.Reset(time.Second)
@@ -48,12 +47,12 @@ func (t *relay) turn(ctx context.Context) {
 			t.ex.flight.cancel(panicError(v))
 		}
 	}()
-	if s.settled || ctx.Err() != nil {
+	if s.settled || t.ex.ctx.Err() != nil {
 		return
 	}
 	now := time.Now()
 	if t.silent(now) {
-		t.ex.flight.cancel(&Error{
+		t.abort(&Error{
 			Status: http.StatusGatewayTimeout, Message: "the provider's stream was silent for too long",
 		})
 		return
@@ -121,4 +120,13 @@ func keepAlive(f adapters.Format) []byte {
 		return []byte("event: ping\ndata: {\"type\": \"ping\"}\n\n")
 	}
 	return sse.AppendComment(nil, "keep-alive")
+}
+
+// abort ends the attempt that is under way, and the exchange with it where there is no other. The writer is locked.
+func (t *relay) abort(why error) {
+	if t.cancel != nil {
+		t.cancel(why)
+		return
+	}
+	t.ex.flight.cancel(why)
 }

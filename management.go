@@ -126,6 +126,8 @@ type pluginListed struct {
 	Reason  string `json:"reason,omitempty"`
 	// Accounts are the plugin's OAuth accounts that somebody should look at.
 	Accounts []accountListed `json:"accounts,omitempty"`
+	// Breakers are those of the plugin's providers that are not closed.
+	Breakers []breakerHealth `json:"breakers,omitempty"`
 }
 
 type accountListed struct {
@@ -145,6 +147,7 @@ func (p *Proxy) servePlugins(w http.ResponseWriter, r *http.Request) {
 				l.Accounts = append(l.Accounts, accountListed{account.ID, account.State})
 			}
 		}
+		l.Breakers = p.tripped(s.Name)
 		list = append(list, l)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"plugins": list, "total": len(list)})

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/ccproxy-go/ccproxy/internal/nearest"
+	"github.com/ccproxy-go/ccproxy/limit"
 	"github.com/ccproxy-go/ccproxy/middleware"
 	"github.com/ccproxy-go/ccproxy/oauth"
 )
@@ -32,6 +33,7 @@ type options struct {
 	cli        CLIDetector
 	tracer     Tracer
 	sessions   oauth.SessionStore
+	limiter    limit.Limiter
 	err        error
 
 	credentials oauth.Store
@@ -117,6 +119,10 @@ func WithCredentialStore(s oauth.Store) Option {
 func WithSessionStore(s oauth.SessionStore) Option {
 	return optionFunc(func(o *options) { o.sessions = s })
 }
+
+// WithLimiter sets what counts how much callers take, see [Security.Limits]. Several proxies may share one, as those do
+// that a [Handle] swaps, or the replicas of a service. Defaults to a [limit.Local] of the proxy's own.
+func WithLimiter(l limit.Limiter) Option { return optionFunc(func(o *options) { o.limiter = l }) }
 
 // WithTracer sets what times pieces of work. Defaults to debug lines of the logger.
 func WithTracer(t Tracer) Option { return optionFunc(func(o *options) { o.tracer = t }) }

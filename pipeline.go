@@ -31,6 +31,8 @@ type pipeline struct {
 	spec      ProviderSpec
 	upstream  adapters.Format // of the provider; equal where it speaks the client's
 	estimates bool            // tokens, which the provider does not count
+	memory    *upstream
+	others    map[string]*pipeline // of the same endpoint, by provider; itself is one of them
 }
 
 // ServeHTTP implements http.Handler.
@@ -46,6 +48,12 @@ type chooser func(context.Context, *Call) (*pipeline, error)
 func (in inlet) serve(w http.ResponseWriter, r *http.Request, choose chooser) {
 	ex := exchangeFrom(r.Context())
 	ex.format = in.format
+	defer in.proxy.callers.end(ex)
+	if err := in.proxy.callers.begin(r.Context(), ex); err != nil {
+		ex.announce()
+		ex.fail(w, err)
+		return
+	}
 	body, err := in.proxy.readBody(w, r)
 	if err != nil {
 		ex.announce()
@@ -56,6 +64,7 @@ func (in inlet) serve(w http.ResponseWriter, r *http.Request, choose chooser) {
 		return
 	}
 	defer body.Release()
+	asked := body.B
 	call, p, err := in.receive(r, ex, body.B, choose)
 	ex.call = call
 	ex.announce()
@@ -68,28 +77,22 @@ func (in inlet) serve(w http.ResponseWriter, r *http.Request, choose chooser) {
 		body = call.buf
 		defer body.Release()
 	}
-	p.answer(lease.With(r.Context(), body), w, ex, call)
+	p.answer(lease.With(r.Context(), body), w, ex, call, asked)
 }
 
-func (p *pipeline) answer(ctx context.Context, w http.ResponseWriter, ex *exchange, call *Call) {
-	t := &relay{pipeline: p, ex: ex, w: w, call: call, client: p.format, from: p.upstream}
+// answer answers a call. body is the client's own, which stays as it is until the end.
+func (p *pipeline) answer(ctx context.Context, w http.ResponseWriter, ex *exchange, call *Call, body []byte) {
+	t := &relay{
+		pipeline: p, ex: ex, w: w, call: call, client: p.format, attempt: attempt{from: p.upstream},
+		body: body, header: call.Header,
+	}
+	defer t.releaseCalls()
 	defer t.settle()
-	t.promise(ctx)
-	ans, err := p.do(ctx, ex, call)
-	if err != nil {
-		t.refuse(cause(ctx, err))
-		return
+	if len(p.proxy.fallbacks) > 0 {
+		t.plan(ctx)
 	}
-	// A provider that answers with events has nothing to close.
-	if ans.Body != nil {
-		defer ans.Body.Close() // what was read is what counts
-	}
-	t.take(ans)
-	t.named = newModelName(call)
-	defer func() { ex.lost = t.lost.List }()
-	if err := t.run(ctx); err != nil {
-		t.fail(cause(ctx, err))
-	}
+	t.promise()
+	t.bring(ctx)
 }
 
 // fail answers with an error, as long as the client has not been sent anything.
@@ -132,8 +135,7 @@ func (in inlet) receive(r *http.Request, ex *exchange, body []byte, choose choos
 	ex.bodySize = int64(len(body))
 	doc := in.proxy.doc()
 	defer in.proxy.docs.Put(doc)
-	scan := rawjson.Options{MaxDepth: in.proxy.limits.JSONDepth, Known: in.proxy.known[:]}
-	if err := doc.Scan(body, scan); err != nil {
+	if err := in.proxy.scan(doc, body); err != nil {
 		return nil, nil, jsonError(err)
 	}
 	call := &Call{
@@ -153,13 +155,24 @@ func (in inlet) receive(r *http.Request, ex *exchange, body []byte, choose choos
 	if !call.Caller.mayCall(p.name, call.Model, call.ClientModel) {
 		return call, nil, errModelNotAllowed()
 	}
+	call.chosen = call.Model
+	err = p.fit(r.Context(), doc, call)
+	return call, p, err
+}
+
+// scan checks a body.
+func (p *Proxy) scan(doc *rawjson.Doc, body []byte) error {
+	return doc.Scan(body, rawjson.Options{MaxDepth: p.limits.JSONDepth, Known: p.known[:]})
+}
+
+// fit makes of a call, whose body is the client's, one that the provider takes. doc is of that body.
+func (p *pipeline) fit(ctx context.Context, doc *rawjson.Doc, call *Call) error {
 	p.mapModel(doc, call)
 	if p.estimates {
 		call.Format = p.format
-		return call, p, nil
+		return nil
 	}
-	err = p.convertRequest(r.Context(), doc, call)
-	return call, p, err
+	return p.convertRequest(ctx, doc, call)
 }
 
 func errModelNotAllowed() *Error {
@@ -195,6 +208,11 @@ func session(doc *rawjson.Doc, r *http.Request) string {
 	if v := r.PathValue("session_id"); v != "" {
 		return v
 	}
+	if strings.Contains(r.URL.RawQuery, "session_id=") {
+		if v := r.URL.Query().Get("session_id"); v != "" {
+			return v
+		}
+	}
 	for _, name := range [...]string{
 		"X-Claude-Code-Session-Id", "Session-Id", "Thread-Id", "Session_id", "Conversation_id",
 	} {
@@ -202,13 +220,16 @@ func session(doc *rawjson.Doc, r *http.Request) string {
 			return v
 		}
 	}
-	if raw, ok := doc.Raw("prompt_cache_key"); ok {
-		if s, ok := rawjson.String(raw); ok {
-			return s
+	for _, name := range [...]string{"session_id", "prompt_cache_key"} {
+		if raw, ok := doc.Raw(name); ok {
+			if s, ok := rawjson.String(raw); ok {
+				return s
+			}
 		}
 	}
-	if raw, ok := doc.Raw("metadata"); ok {
-		if raw, ok := rawjson.Find(raw, "user_id"); ok {
+	metadata, _ := doc.Raw("metadata")
+	for _, name := range [...]string{"session_id", "user_id"} {
+		if raw, ok := rawjson.Find(metadata, name); ok {
 			s, _ := rawjson.String(raw)
 			return s
 		}
@@ -231,6 +252,8 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 	if p.estimates {
 		return p.estimate(call)
 	}
+	ex.attempts++
+	call.exchange, call.attempted = ex, false
 	if ex.proxy.hooks.Mutators() || ex.enabled(hooks.EventProviderRequestPrepared) ||
 		ex.enabled(hooks.EventProviderRequestSent) {
 		call.prepare = p.prepare
@@ -248,7 +271,6 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 	}
 	err = answered(ans, err)
 	if err != nil {
-		ex.providerError(asError(err), time.Since(start))
 		return nil, err
 	}
 	if ans.Status == 0 {
@@ -257,7 +279,7 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 	if ex.enabled(hooks.EventProviderResponseReceived) {
 		ex.emit(&hooks.ProviderResponseReceived{
 			Status: ans.Status, Header: hooks.SnapshotHeader(ans.Header), Stream: ans.streams(),
-			Latency: time.Since(start),
+			Latency: time.Since(start), Attempt: ex.attempts,
 		})
 	}
 	return ans, nil
@@ -273,18 +295,11 @@ func answered(ans *Answer, err error) error {
 
 func (a *Answer) streams() bool { return a.Stream || a.Events != nil }
 
-func (ex *exchange) providerError(e *Error, latency time.Duration) {
-	if ex.enabled(hooks.EventProviderError) {
-		ex.emit(&hooks.ProviderError{
-			Status: e.status(), Type: typeOf(ex.format, e.info("")), Err: e.Error(), Latency: latency,
-		})
-	}
-}
-
 // prepare runs the mutators on what a provider is about to send, and shows the result to observers.
 func (p *pipeline) prepare(ctx context.Context, req *hooks.PreparedRequest) error {
 	ex := exchangeFrom(ctx)
-	req.RequestID, req.Provider = ex.id, p.name
+	req.RequestID, req.Provider, req.Format, req.Operation = ex.id, p.name, string(p.upstream), string(p.op)
+	req.Attempt = ex.attempts
 	if err := p.proxy.hooks.Prepare(ctx, req); err != nil {
 		return err
 	}
@@ -296,7 +311,7 @@ func (p *pipeline) prepare(ctx context.Context, req *hooks.PreparedRequest) erro
 		ex.emit(&hooks.ProviderRequestPrepared{
 			Method: req.Method, URL: req.URL, Endpoint: req.Endpoint, Model: req.Model, ClientModel: req.ClientModel,
 			Stream: req.Stream, Header: hooks.SnapshotHeader(req.Header),
-			BodyBytes: int64(len(body)), Body: string(body), Losses: ex.losses(),
+			BodyBytes: int64(len(body)), Body: string(body), Losses: ex.losses(), Attempt: ex.attempts,
 		})
 	}
 	if ex.enabled(hooks.EventProviderRequestSent) {

@@ -38,6 +38,7 @@ const (
 	OpGenerate    Operation = "generate"     // an answer of a model, in one of the three dialects
 	OpCountTokens Operation = "count_tokens" // input tokens, without an answer; estimated where it is ErrUnsupported
 	OpEmbeddings  Operation = "embeddings"
+	OpCompact     Operation = "compact" // a shorter conversation, in the dialect of OpenAI Responses alone
 )
 
 // Call is one request to a provider. The provider owns it for the time of Do; Body and Header must not be
@@ -73,11 +74,15 @@ type Call struct {
 	Caller Caller
 
 	prepare func(context.Context, *hooks.PreparedRequest) error
+	chosen  string             // the model before rules have mapped it
 	mapped  string             // the model that a rule put in the place of ClientModel; may be empty
 	buf     *lease.Buffer      // of Body, where the proxy has converted it
 	request *canonical.Request // what the client's body means, where it was converted; refers to its memory
 	lost    []canonical.Loss   // by that conversion, and by the provider
 	strict  bool               // what is lost is an error
+
+	exchange  *exchange // that the call is made for; nil for calls of nobody
+	attempted bool      // the provider has said that it calls the upstream
 }
 
 // Prepare lets the hooks that are mutators change an upstream request just before it is sent. Only providers

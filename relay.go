@@ -18,37 +18,56 @@ import (
 	"github.com/ccproxy-go/ccproxy/internal/lease"
 )
 
-// relay brings one answer to the client.
+// relay brings one answer to the client: the last one, where several providers have to be asked.
 type relay struct {
 	*pipeline
+	attempt
+
 	ex     *exchange
 	w      http.ResponseWriter
 	call   *Call
-	ans    *Answer
 	client adapters.Format // what the client speaks
-	from   adapters.Format // what the answer is in
 
-	buf       *lease.Buffer // of an answer that is not a stream
-	unsized   bool          // nobody said how long it is, so its end may be a break
 	out       streamWriter
 	committed bool      // the client has been sent a status
-	open      bool      // the first event of a stream has been relayed
 	promised  time.Time // when the client is sent the headers of a stream, come what may; zero for never
-	begun     time.Time
-	firstAt   time.Duration
-	chunks    int64
-	bytes     int64
-	complete  bool             // the terminal event of the stream went by
-	tap       bool             // somebody wants usage
-	named     modelName        // the client's name of the model
-	lost      canonical.Losses // what the client's format has no place for
-	cut       error            // why the provider's side of a converted stream ended too early
-	erred     bool             // the client has been sent an error event
-	place     responsePlace    // of a stream of Responses
-	lazy      bool             // whoever converts the stream does so on the goroutine that relays it
-	gone      bool             // the client, while the stream was converted
-	copied    bool             // nobody keeps anything of the answer's buffer
-	replayed  bool             // the client's stream is one that the provider has not made
+	tap       bool      // somebody wants usage
+
+	body    []byte          // the client's own
+	header  http.Header     // likewise
+	later   bool            // this is not the first attempt
+	planned bool            // there is a fallback for the model
+	rest    []target        // who else may be asked
+	tries   int             // retries with the provider that is asked now
+	bufs    []*lease.Buffer // of bodies that were converted for later attempts
+}
+
+// attempt is what a relay knows of one call of a provider and its answer.
+type attempt struct {
+	ans     *Answer
+	from    adapters.Format         // what the answer is in
+	cancel  context.CancelCauseFunc // ends the attempt alone; nil where it ends with the exchange
+	leave   breakerPass
+	heard   bool // a part of the answer has come: nobody else is asked any more
+	refused bool // the stream began with an error of the upstream's own
+
+	buf      *lease.Buffer // of an answer that is not a stream
+	unsized  bool          // nobody said how long it is, so its end may be a break
+	open     bool          // the first event of a stream has been relayed
+	begun    time.Time
+	firstAt  time.Duration
+	chunks   int64
+	bytes    int64
+	complete bool             // the terminal event of the stream went by
+	named    modelName        // the client's name of the model
+	lost     canonical.Losses // what the client's format has no place for
+	cut      error            // why the provider's side of a converted stream ended too early
+	erred    bool             // the client has been sent an error event
+	place    responsePlace    // of a stream of Responses
+	lazy     bool             // whoever converts the stream does so on the goroutine that relays it
+	gone     bool             // the client, while the stream was converted
+	copied   bool             // nobody keeps anything of the answer's buffer
+	replayed bool             // the client's stream is one that the provider has not made
 }
 
 // take begins with the provider's answer.
@@ -64,7 +83,7 @@ func (t *relay) take(ans *Answer) {
 
 func (t *relay) run(ctx context.Context) error {
 	t.tap = t.ex.enabled(hooks.EventRequestCompleted) || t.ex.enabled(hooks.EventRequestFailed) ||
-		t.ex.enabled(hooks.EventProviderStreamEnd)
+		t.ex.enabled(hooks.EventProviderStreamEnd) || t.ex.metered()
 	switch {
 	case t.ans.Status >= 300 && t.ans.Status < 400:
 		msg := fmt.Sprintf("the provider answered with a redirect (%d)", t.ans.Status)
@@ -87,7 +106,7 @@ func (t *relay) run(ctx context.Context) error {
 // otherwise by breaking the connection off, so that half an answer does not look like a whole one.
 func (t *relay) fail(err error) {
 	if !t.settle() {
-		t.ex.providerError(asError(err), time.Since(t.begun))
+		t.ex.attemptFailed(setbackOf(err, time.Since(t.begun)), false, target{})
 		t.ex.fail(t.w, err)
 		return
 	}
@@ -118,7 +137,7 @@ func (t *relay) breakOff(err error, news bool) {
 		return // the client has its terminal event
 	}
 	if news {
-		t.ex.providerError(e, time.Since(t.begun))
+		t.ex.attemptFailed(setbackOf(e, time.Since(t.begun)), false, target{})
 	}
 	t.out.sendError(t.client, t.place.at(e.info(t.call.ID)))
 }
@@ -126,6 +145,7 @@ func (t *relay) breakOff(err error, news bool) {
 // relayBody holds the answer back until it is whole, so that one that breaks off is an error and not half an
 // answer. Only an answer larger than the limit is passed on while it arrives.
 func (t *relay) relayBody(ctx context.Context) error {
+	t.heard = true // it has been executed
 	body, whole, err := t.readAnswer()
 	defer t.release()
 	if err != nil {
@@ -270,6 +290,7 @@ func (t *relay) relayError(ctx context.Context) error {
 	if t.ex.enabled(hooks.EventProviderError) {
 		t.ex.emit(&hooks.ProviderError{
 			Status: t.ans.Status, Type: t.ex.errType, Err: http.StatusText(t.ans.Status), Latency: time.Since(t.begun),
+			Attempt: t.ex.attempts,
 		})
 	}
 	if t.from != t.client {

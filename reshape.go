@@ -41,7 +41,7 @@ func (t *relay) collect(ctx context.Context) error {
 	if events == nil {
 		events = t.eventsOf(sse.NewReader(t.ans.Body, t.proxy.limits.EventBytes))
 	}
-	t.attend(ctx)
+	t.attend()
 	t.startStream()
 	resp, err := adapters.Collect(from.DecodeStream(), t.counted(t.watched(events)))
 	if err != nil {
@@ -53,7 +53,7 @@ func (t *relay) collect(ctx context.Context) error {
 	}
 	t.complete = true
 	t.endStream(nil)
-	body, err := to.Responses().EncodeResponse(resp, t.asked(to), &t.lost)
+	body, err := to.Responses().EncodeResponse(resp, t.request(to), &t.lost)
 	if err != nil {
 		return conversionError(http.StatusBadGateway, "answer", t.from, t.client, err)
 	}
@@ -83,8 +83,8 @@ func (t *relay) counted(in adapters.Stream) adapters.Stream {
 	}
 }
 
-// asked is the client's request, for members of an answer that repeat it.
-func (t *relay) asked(to adapters.Codec) *canonical.Request {
+// request is the client's request, for members of an answer that repeat it.
+func (t *relay) request(to adapters.Codec) *canonical.Request {
 	if t.call.request != nil || t.from != t.client {
 		return t.call.request
 	}
@@ -112,8 +112,8 @@ func (t *relay) replay(ctx context.Context, body []byte) error {
 		return conversionError(http.StatusBadGateway, "answer", t.from, t.client, err)
 	}
 	t.replayed = true
-	t.attend(ctx)
-	enc := to.EncodeStream(t.asked(to))
+	t.attend()
+	enc := to.EncodeStream(t.request(to))
 	var buf []byte
 	err = adapters.Replay(resp, enc, func(ev adapters.Event) error {
 		buf = sse.AppendEvent(buf[:0], ev.Type, ev.Data)

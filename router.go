@@ -168,6 +168,7 @@ func (p *Proxy) providerEndpoints(r *record, mp mountedProvider) []mountedEndpoi
 			add(Endpoint{Method: http.MethodPost, Summary: o.summary, Format: f.format}, o.path, &pipeline{
 				inlet: inlet{proxy: p, format: f.format, op: o.op, endpoint: o.path},
 				name:  mp.name, provider: mp.provider, spec: mp.spec, upstream: upstream, estimates: foreign,
+				memory: p.upstreams[mp.name],
 			})
 		}
 	}
@@ -219,6 +220,10 @@ func clientFormats() []clientFormat {
 		}},
 		{adapters.OpenAIResponses, []clientOperation{
 			{op: OpGenerate, path: "/v1/responses", summary: "OpenAI Responses"},
+			{
+				op: OpCompact, path: "/v1/responses/compact", native: true,
+				summary: "Compact a conversation of OpenAI Responses",
+			},
 		}},
 	}
 }

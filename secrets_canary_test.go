@@ -1,14 +1,11 @@
 package ccproxy_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"log/slog"
 	"maps"
@@ -32,38 +29,6 @@ import (
 	"github.com/ccproxy-go/ccproxy/providers/openaicompat"
 	"github.com/ccproxy-go/ccproxy/providers/providertest"
 )
-
-// canary is a secret that is as long as real ones, and looks different in each encoding.
-func canary(name string) string { return "cnry" + name + `"<&+/` + "8f2e" + name + "c41d" }
-
-// encodings are what a secret looks like in a text that leaks it. In base64 that depends on where it begins; the ends,
-// which depend on what stands beside it, are left out.
-func encodings(secret string) map[string][]string {
-	quoted, _ := json.Marshal(secret)
-	var plain bytes.Buffer
-	e := json.NewEncoder(&plain)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(secret)
-	half := len(secret) / 2
-	forms := map[string][]string{
-		"raw": {secret, html.EscapeString(secret), fmt.Sprint([]byte(secret))},
-		"hex": {hex.EncodeToString([]byte(secret)), strings.ToUpper(hex.EncodeToString([]byte(secret)))},
-		"URL": {url.QueryEscape(secret), url.PathEscape(secret)},
-		"JSON": {
-			string(quoted[1 : len(quoted)-1]), strings.Trim(strings.TrimSpace(plain.String()), `"`),
-			strings.ReplaceAll(fmt.Sprintf("%+q", secret), `"`, ""),
-		},
-		"split": {secret[:half], secret[half:]},
-	}
-	for pad := range 3 {
-		text := append(bytes.Repeat([]byte{'x'}, pad), secret...)
-		from, to := (pad*8+5)/6, len(text)*8/6
-		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			forms["base64"] = append(forms["base64"], enc.EncodeToString(text)[from:to])
-		}
-	}
-	return forms
-}
 
 // vault is a proxy with everything on, the authorization server and the upstreams behind it, and all that leaves it.
 type vault struct {
@@ -90,7 +55,7 @@ func newVault(t *testing.T) *vault {
 	t.Helper()
 	v := &vault{t: t, sealing: store.NewKey(), secrets: make(map[string]string), out: make(map[string]*capture)}
 	for _, name := range fixedCanaries {
-		v.secrets[name] = canary(name)
+		v.secrets[name] = providertest.Canary(name)
 	}
 	v.secrets["sealing"] = v.sealing.Text().Reveal()
 	v.sessions = &watchedSessions{}
@@ -456,7 +421,7 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.secrets)) {
 		hits := 0
-		for encoding, forms := range encodings(v.secrets[name]) {
+		for encoding, forms := range providertest.Encodings(v.secrets[name]) {
 			for place, out := range v.out {
 				if found := leaks(out.String(), forms); found != "" {
 					hits++
@@ -494,23 +459,4 @@ func leaks(text string, forms []string) string {
 		}
 	}
 	return ""
-}
-
-// TestLeaksAreFound makes sure that the search finds what it is for.
-func TestLeaksAreFound(t *testing.T) {
-	t.Parallel()
-	secret := canary("x")
-	texts := map[string]string{
-		"raw": "a" + secret + "b", "base64": base64.StdEncoding.EncodeToString([]byte("u:" + secret + "!")),
-		"URL": url.Values{"k": {secret}}.Encode(), "hex": fmt.Sprintf("%x", secret),
-		"JSON": string(must(json.Marshal(map[string]string{"k": secret}))), "split": secret[:len(secret)/2] + "\n",
-	}
-	if len(encodings(secret)) != len(texts) {
-		t.Errorf("%d encodings", len(encodings(secret)))
-	}
-	for encoding, text := range texts {
-		if leaks(text, encodings(secret)[encoding]) == "" {
-			t.Errorf("%s is not found in %q", encoding, text)
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ccproxy-go/ccproxy/limit"
 	"github.com/ccproxy-go/ccproxy/middleware"
 )
 
@@ -24,6 +25,12 @@ type Security struct {
 	Origins []string
 	// CORSMaxAge is how long browsers may remember an answer to a preflight. Zero means 10 minutes.
 	CORSMaxAge time.Duration
+	// Limits are what each caller may take that has no limits of its own. They hold for calls of models, and for each
+	// caller by itself; all who call without a key or a [Caller] are one. Where they count is said by [WithLimiter].
+	Limits limit.Policy
+	// LimitsFailClosed refuses calls with 503 while the limiter does not answer. Otherwise they go on without limits.
+	// Either is logged once.
+	LimitsFailClosed bool
 }
 
 // APIKey is a key of somebody who may call.
@@ -34,6 +41,9 @@ type APIKey struct {
 	Value Secret
 	// Models are those that it may be used for, by the names that clients send, see [Caller.Models]. Nil means all.
 	Models []string
+	// Limits are what may be taken with it. A field that is zero is that of Security.Limits; less than zero means any
+	// amount.
+	Limits limit.Policy
 }
 
 func (s Security) clone() Security {

@@ -42,6 +42,12 @@ type Settings struct {
 	Limits Limits
 	// Streams says how clients' streams are kept open.
 	Streams Streams
+	// Retries says when a call is tried again with the same provider.
+	Retries Retries
+	// Fallbacks says who else is asked for a model. A provider that no registered plugin has is an error.
+	Fallbacks []Fallback
+	// Breakers says when a provider that keeps failing is left alone.
+	Breakers Breakers
 }
 
 // Streams says how clients' streams are kept open while a provider is silent.
@@ -93,6 +99,9 @@ type Limits struct {
 	JSONDepth int
 	// ReadTimeout is how long a client may send nothing of a body that it has announced. Defaults to 60 seconds.
 	ReadTimeout time.Duration
+	// BodyTimeout is how long all of a body may take. Without it a client that sends a byte now and then would hold a
+	// connection, and what was read, for as long as it likes. Defaults to 5 minutes.
+	BodyTimeout time.Duration
 	// WriteTimeout is how long a client may take nothing of an answer. Defaults to 30 seconds.
 	WriteTimeout time.Duration
 	// StreamIdle is how long a provider that has begun a stream may send nothing of it, not even a comment or a ping.
@@ -110,6 +119,7 @@ func (l Limits) withDefaults() Limits {
 	l.AnswerBytes = positive(l.AnswerBytes, 8<<20)
 	l.JSONDepth = positive(l.JSONDepth, 256)
 	l.ReadTimeout = positive(l.ReadTimeout, time.Minute)
+	l.BodyTimeout = positive(l.BodyTimeout, 5*time.Minute)
 	l.WriteTimeout = positive(l.WriteTimeout, 30*time.Second)
 	l.StreamIdle = positive(l.StreamIdle, 5*time.Minute)
 	l.PluginStart = positive(l.PluginStart, 30*time.Second)
@@ -133,6 +143,7 @@ func (s Settings) clone() Settings {
 	s.Security = s.Security.clone()
 	s.ModelMappings = cloneMappings(s.ModelMappings)
 	s.Models = cloneCards(s.Models)
+	s.Retries, s.Breakers, s.Fallbacks = s.Retries.clone(), s.Breakers.clone(), cloneFallbacks(s.Fallbacks)
 	if s.Plugins != nil {
 		tables := make(map[string]map[string]any, len(s.Plugins))
 		for name, table := range s.Plugins {

@@ -52,6 +52,7 @@ func (p *Proxy) sharedEndpoints(provided []mountedEndpoint) []mountedEndpoint {
 			add(e, pl.endpoint, m)
 		}
 		m.pipelines[pl.name] = pl
+		pl.others = m.pipelines
 	}
 	if len(catalog.providers) == 0 {
 		return nil

@@ -107,7 +107,7 @@ func TestSilentBodyOfARefusedRequest(t *testing.T) {
 func TestSlowBodyArrives(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, rigSetup{quiet: true})
+		r := newRig(t, rigSetup{quiet: true, settings: ccproxy.Settings{Limits: ccproxy.Limits{BodyTimeout: 2 * time.Hour}}})
 		conn := newHost(t, r.proxy, false).sending(t, announced(len(wholeBody), ""))
 		for _, b := range []byte(wholeBody) {
 			time.Sleep(45 * time.Second)
@@ -124,6 +124,41 @@ func TestSlowBodyArrives(t *testing.T) {
 			t.Errorf("status %d", resp.StatusCode)
 		}
 	})
+}
+
+// Nobody holds a connection for as long as he likes by sending a byte now and then.
+func TestDrippingBody(t *testing.T) {
+	t.Parallel()
+	chunked := strings.Replace(announced(0, ""), "Content-Length: 0", "Transfer-Encoding: chunked", 1)
+	for set, limit := range map[time.Duration]time.Duration{0: 5 * time.Minute, 20 * time.Second: 20 * time.Second} {
+		for _, tt := range []struct{ head, drop string }{{announced(1<<20, ""), " "}, {chunked, "1\r\n \r\n"}} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, rigSetup{settings: ccproxy.Settings{Limits: ccproxy.Limits{BodyTimeout: set}}})
+				conn := newHost(t, r.proxy, false).sending(t, tt.head)
+				var dripping sync.WaitGroup
+				defer dripping.Wait()
+				dripping.Go(func() {
+					for {
+						if _, err := io.WriteString(conn, tt.drop); err != nil {
+							return
+						}
+						time.Sleep(9 * time.Second)
+					}
+				})
+				begun := time.Now()
+				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantError(t, received(t, resp), anthropicDialect, http.StatusRequestTimeout, "timeout_error", "in time")
+				if took := time.Since(begun); took != limit {
+					t.Errorf("the answer came after %v, want %v", took, limit)
+				}
+				r.failed(t)
+				conn.Close()
+			})
+		}
+	}
 }
 
 // A drain waits no longer for a silent client than the read timeout.

@@ -20,7 +20,7 @@ var errStreamCut = errors.New("stream ended without its terminal event")
 
 // relayStream relays a stream event by event on the handler's goroutine.
 func (t *relay) relayStream(ctx context.Context) error {
-	t.attend(ctx)
+	t.attend()
 	t.startStream()
 	var err error
 	if t.ans.Events == nil && t.from == t.client {
@@ -183,13 +183,13 @@ func (t *relay) eventsOf(in *sse.Reader) adapters.Stream {
 func (t *relay) event(typ string, data, raw []byte, hasData bool) error {
 	var terminal, isError bool
 	if hasData {
-		terminal, isError = adapters.Terminal(t.client, typ, data)
+		terminal, isError = t.classify(typ, data)
 	}
 	if terminal && t.complete && !t.erred {
 		return nil // a stream ends once
 	}
 	if !t.open {
-		if held, err := t.first(data, raw, hasData, isError); held || err != nil {
+		if held, err := t.first(typ, data, raw, hasData, isError); held || err != nil {
 			return err
 		}
 	}
@@ -204,8 +204,20 @@ func (t *relay) event(typ string, data, raw []byte, hasData bool) error {
 	return t.pass(typ, data, raw, hasData)
 }
 
+// classify tells what an event means for its stream.
+func (t *relay) classify(typ string, data []byte) (terminal, isError bool) {
+	terminal, isError = adapters.Terminal(t.client, typ, data)
+	if !t.heard && t.from == t.client {
+		t.hear(typ, data, isError)
+	}
+	return terminal, isError
+}
+
 // first relays what comes before the headers are sent, or sends them.
-func (t *relay) first(data, raw []byte, hasData, isError bool) (held bool, err error) {
+func (t *relay) first(typ string, data, raw []byte, hasData, isError bool) (held bool, err error) {
+	if hasData && !isError && t.hold(typ, data, raw) {
+		return true, nil
+	}
 	t.out.mu.Lock()
 	defer t.out.mu.Unlock()
 	if !hasData && !t.committed && len(t.out.held)+len(raw) <= maxHeld {
@@ -213,7 +225,11 @@ func (t *relay) first(data, raw []byte, hasData, isError bool) (held bool, err e
 		return true, nil
 	}
 	if isError && !t.committed {
-		if e := firstError(t.client, data); e != nil {
+		e := firstError(t.client, data)
+		if e == nil && t.movable() {
+			e = firstResponsesError(t.client, data)
+		}
+		if e != nil {
 			t.complete = true
 			t.out.settle()
 			e.Header = make(http.Header, len(t.ans.Header))
@@ -230,6 +246,11 @@ func (t *relay) first(data, raw []byte, hasData, isError bool) (held bool, err e
 
 // pass writes an event to the client, and tells hooks of it.
 func (t *relay) pass(typ string, data, raw []byte, hasData bool) error {
+	return t.out.write(t.note(typ, data, raw, hasData))
+}
+
+// note tells hooks of an event, and returns what the client is to see of it.
+func (t *relay) note(typ string, data, raw []byte, hasData bool) []byte {
 	if hasData {
 		if restored, changed := t.named.restore(data); changed {
 			raw = sse.AppendEvent(nil, typ, restored)
@@ -244,7 +265,7 @@ func (t *relay) pass(typ string, data, raw []byte, hasData bool) error {
 		}
 		t.noteChunk(typ, raw)
 	}
-	return t.out.write(raw)
+	return raw
 }
 
 func (t *relay) noteChunk(typ string, raw []byte) {
@@ -263,6 +284,7 @@ func (t *relay) noteError(data []byte) {
 	if t.ex.enabled(hooks.EventProviderError) {
 		t.ex.emit(&hooks.ProviderError{
 			Status: t.ans.Status, Type: t.ex.errType, Err: "error event", Latency: time.Since(t.begun),
+			Attempt: t.ex.attempts,
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/hooks"
@@ -58,24 +59,45 @@ func usageOf(f adapters.Format, body []byte, u *hooks.Usage) *hooks.Usage {
 			}
 		}
 	}
+	tier, _ := rawjson.Find(body, "service_tier")
+	u.CacheInInput = f == adapters.OpenAIChatCompletions || f == adapters.OpenAIResponses
 	switch f {
 	case adapters.OpenAIChatCompletions:
 		set(&u.InputTokens, "prompt_tokens")
 		set(&u.OutputTokens, "completion_tokens")
 		set(&u.CacheReadInputTokens, "prompt_tokens_details", "cached_tokens")
+		set(&u.CacheCreationInputTokens, "prompt_tokens_details", "cache_write_tokens")
 		set(&u.ReasoningTokens, "completion_tokens_details", "reasoning_tokens")
 	case adapters.OpenAIResponses:
 		set(&u.InputTokens, "input_tokens")
 		set(&u.OutputTokens, "output_tokens")
 		set(&u.CacheReadInputTokens, "input_tokens_details", "cached_tokens")
+		set(&u.CacheCreationInputTokens, "input_tokens_details", "cache_write_tokens")
 		set(&u.ReasoningTokens, "output_tokens_details", "reasoning_tokens")
 	default:
 		set(&u.InputTokens, "input_tokens")
 		set(&u.OutputTokens, "output_tokens")
 		set(&u.CacheReadInputTokens, "cache_read_input_tokens")
 		set(&u.CacheCreationInputTokens, "cache_creation_input_tokens")
+		set(&u.CacheCreation1hInputTokens, "cache_creation", "ephemeral_1h_input_tokens")
+		tier, _ = rawjson.Find(raw, "service_tier")
+		setCost(&u.CostUSD, raw)
+	}
+	if name, ok := rawjson.String(tier); ok {
+		u.ServiceTier = name
 	}
 	return u
+}
+
+// setCost reads what a provider itself says that an answer cost. No API does, but a command-line program may.
+func setCost(dst *float64, usage []byte) {
+	raw, ok := rawjson.Find(usage, "total_cost_usd")
+	if !ok {
+		return
+	}
+	if cost, err := strconv.ParseFloat(string(raw), 64); err == nil && cost >= 0 {
+		*dst = cost
+	}
 }
 
 // usageOfEvent reads what one event of a stream says of usage. Until the terminal event it is partial.

@@ -10,21 +10,31 @@ import (
 	oauthclaude "github.com/ccproxy-go/ccproxy/oauth/claude"
 	oauthcodex "github.com/ccproxy-go/ccproxy/oauth/codex"
 	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
+	"github.com/ccproxy-go/ccproxy/providers/claudesdk"
 	"github.com/ccproxy-go/ccproxy/providers/codex"
 	"github.com/ccproxy-go/ccproxy/providers/echo"
 	"github.com/ccproxy-go/ccproxy/providers/openaicompat"
 	"github.com/ccproxy-go/ccproxy/system/accesslog"
+	"github.com/ccproxy-go/ccproxy/system/balancer"
+	"github.com/ccproxy-go/ccproxy/system/budgets"
+	"github.com/ccproxy-go/ccproxy/system/maxtokens"
+	"github.com/ccproxy-go/ccproxy/system/pricing"
 )
 
 // Factories returns a new slice of the factories of all plugins of this module.
 func Factories() []ccproxy.Factory {
 	return []ccproxy.Factory{
 		accesslog.Factory(),
+		balancer.Factory(),
+		budgets.Factory(),
 		claudeapi.Factory(),
+		claudesdk.Factory(),
 		codex.Factory(),
 		echo.Factory(),
+		maxtokens.Factory(),
 		oauthclaude.Factory(),
 		oauthcodex.Factory(),
 		openaicompat.Factory(),
+		pricing.Factory(),
 	}
 }

@@ -150,6 +150,10 @@ type document struct {
 	Limits   ccproxy.Limits `toml:"limits"`
 
 	Streams ccproxy.Streams `toml:"streams"`
+
+	Retries   ccproxy.Retries    `toml:"retries"`
+	Fallbacks []ccproxy.Fallback `toml:"fallbacks" validate:"dive"`
+	Breakers  ccproxy.Breakers   `toml:"breakers"`
 }
 
 // features is [ccproxy.Features] with the names and the senses that files use.
@@ -186,5 +190,6 @@ func (d *document) settings() ccproxy.Settings {
 		},
 		Limits:  d.Limits,
 		Streams: d.Streams,
+		Retries: d.Retries, Fallbacks: d.Fallbacks, Breakers: d.Breakers,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/limit"
 	"github.com/ccproxy-go/ccproxy/middleware"
 )
 
@@ -19,6 +20,9 @@ type security struct {
 	Hosts      []string       `toml:"hosts"`
 	Origins    []string       `toml:"origins"`
 	CORSMaxAge time.Duration  `toml:"cors_max_age" validate:"gte=0"`
+
+	LimitsFailClosed bool         `toml:"limits_fail_closed"`
+	Limits           limit.Policy `toml:"limits"` // last: it is a table of its own in files
 }
 
 // apiKey is one of [[security.api_keys]].
@@ -26,6 +30,7 @@ type apiKey struct {
 	Name   string         `toml:"name" validate:"required"`
 	Key    ccproxy.Secret `toml:"key" validate:"required"`
 	Models []string       `toml:"models" validate:"dive,required"`
+	Limits limit.Policy   `toml:"limits"`
 }
 
 // authTokenName is whose key security.auth_token is, in logs and hooks.
@@ -34,12 +39,15 @@ const authTokenName = "auth_token"
 func (s security) settings() ccproxy.Security {
 	out := ccproxy.Security{
 		Hosts: slices.Clone(s.Hosts), Origins: slices.Clone(s.Origins), CORSMaxAge: s.CORSMaxAge,
+		Limits: s.Limits, LimitsFailClosed: s.LimitsFailClosed,
 	}
 	if !s.AuthToken.IsZero() {
 		out.Keys = append(out.Keys, ccproxy.APIKey{Name: authTokenName, Value: s.AuthToken})
 	}
 	for _, k := range s.APIKeys {
-		out.Keys = append(out.Keys, ccproxy.APIKey{Name: k.Name, Value: k.Key, Models: slices.Clone(k.Models)})
+		out.Keys = append(out.Keys, ccproxy.APIKey{
+			Name: k.Name, Value: k.Key, Models: slices.Clone(k.Models), Limits: k.Limits,
+		})
 	}
 	return out
 }

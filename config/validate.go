@@ -21,7 +21,11 @@ type checker struct {
 func newChecker() checker {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string {
-		if name, _, _ := strings.Cut(f.Tag.Get("toml"), ","); name != "" {
+		name, options, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		if strings.Contains(options, "squash") {
+			return squashed
+		}
+		if name != "" {
 			return name
 		}
 		return snake(f.Name)
@@ -35,6 +39,9 @@ func newChecker() checker {
 	}, ccproxy.Secret{})
 	return checker{validate: v}
 }
+
+// squashed stands in names of the validator for a struct whose keys are those of the one around it.
+const squashed = "~"
 
 // check returns what is wrong with the struct v points to. n is its table, or nil when no source speaks of it; key is
 // the table's key, and file what to name when nothing has a place.
@@ -57,7 +64,7 @@ func (c checker) check(v any, n *node, key string, file Origin) (mistakes KeyErr
 		return KeyErrors{{Origin: at, Key: key, Problem: "is not valid"}}
 	}
 	for _, f := range fields {
-		_, name, _ := strings.Cut(f.Namespace(), ".")
+		_, name, _ := strings.Cut(strings.ReplaceAll(f.Namespace(), squashed+".", ""), ".")
 		e := &KeyError{Origin: at, Problem: rule(f)}
 		e.Key, e.Origin = locate(n, key, name, at)
 		mistakes = append(mistakes, e)

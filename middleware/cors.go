@@ -216,7 +216,7 @@ func requestHeaders() []string {
 func exposedHeaders() []string {
 	names := []string{
 		"request-id", "x-request-id", "retry-after", "retry-after-ms", "x-should-retry", "x-ccproxy-loss",
-		"x-ccproxy-estimated",
+		"x-ccproxy-estimated", "x-ccproxy-answered-by",
 		"anthropic-organization-id", "openai-model", "openai-organization", "openai-processing-ms", "openai-version",
 	}
 	for _, what := range []string{"requests", "tokens", "input-tokens", "output-tokens"} {

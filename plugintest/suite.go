@@ -212,9 +212,24 @@ func filled(pattern string) string {
 
 func send(t *testing.T, h http.Handler, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody))
-	return w
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w := leaver{httptest.NewRecorder(), cancel}
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, path, http.NoBody))
+	return w.ResponseRecorder
+}
+
+// leaver is a client that leaves when the answer has begun: that of an endpoint that streams has no end.
+type leaver struct {
+	*httptest.ResponseRecorder
+
+	leave context.CancelFunc
+}
+
+// Flush implements [http.Flusher].
+func (l leaver) Flush() {
+	l.ResponseRecorder.Flush()
+	l.leave()
 }
 
 func (s *suite) testShutdownFirst(t *testing.T) {

@@ -61,10 +61,20 @@ func (d *streamDecoder) Decode(ev adapters.Event, yield func(canonical.Event) er
 	case "message_start":
 		return d.start(yield)
 	}
-	if !d.started {
+	if !d.started && ofMessage(name) {
 		return fmt.Errorf("%w: %s before message_start", adapters.ErrInvalidInput, name)
 	}
 	return d.step(name, ev.Data, yield)
+}
+
+// ofMessage tells events that belong to a message which has started; others may come at any time.
+func ofMessage(name string) bool {
+	switch name {
+	case "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop":
+		return true
+	default:
+		return false
+	}
 }
 
 // fail takes the error that ends a stream. One that says nothing is an error, too.

@@ -4,11 +4,21 @@ go 1.26.0
 
 replace github.com/ccproxy-go/ccproxy => ../..
 
+replace github.com/ccproxy-go/ccproxy/limit/redis => ../../limit/redis
+
 replace github.com/ccproxy-go/ccproxy/oauth/store/redis => ../../oauth/store/redis
+
+replace github.com/ccproxy-go/ccproxy/system/analytics => ../../system/analytics
+
+replace github.com/ccproxy-go/ccproxy/system/metrics => ../../system/metrics
+
+replace github.com/ccproxy-go/ccproxy/system/balancer/redis => ../../system/balancer/redis
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/ccproxy-go/ccproxy v0.0.0
+	github.com/ccproxy-go/ccproxy/system/analytics v0.0.0
+	github.com/ccproxy-go/ccproxy/system/metrics v0.0.0
 	github.com/cli/browser v1.3.0
 	github.com/lmittmann/tint v1.2.1
 	github.com/mdp/qrterminal/v3 v3.2.1
@@ -19,14 +29,37 @@ require (
 )
 
 require (
+	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/dustin/go-humanize v1.0.1 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/pgx/v5 v5.12.0 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/mattn/go-isatty v0.0.24 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/ncruces/go-strftime v1.0.0 // indirect
+	github.com/prometheus/client_golang v1.25.0 // indirect
+	github.com/prometheus/client_model v0.6.3 // indirect
+	github.com/prometheus/common v0.72.0 // indirect
+	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/redis/go-redis/v9 v9.23.0 // indirect
+	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+	modernc.org/libc v1.77.1 // indirect
+	modernc.org/mathutil v1.7.1 // indirect
+	modernc.org/memory v1.12.1 // indirect
+	modernc.org/sqlite v1.60.1 // indirect
 )
 
 require (
+	github.com/ccproxy-go/ccproxy/limit/redis v0.0.0
 	github.com/ccproxy-go/ccproxy/oauth/store/redis v0.0.0
+	github.com/ccproxy-go/ccproxy/system/balancer/redis v0.0.0
 	github.com/coder/websocket v1.8.15 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.16 // indirect
 	github.com/go-playground/locales v0.14.2 // indirect

@@ -12,6 +12,9 @@ import (
 
 	"github.com/ccproxy-go/ccproxy/bundled"
 	"github.com/ccproxy-go/ccproxy/cmd/ccproxy/command"
+	"github.com/ccproxy-go/ccproxy/system/analytics"
+	"github.com/ccproxy-go/ccproxy/system/balancer/redis"
+	"github.com/ccproxy-go/ccproxy/system/metrics"
 )
 
 func main() {
@@ -26,5 +29,6 @@ func main() {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	browser.Stdout = os.Stderr // what a browser says is no result of ours
-	os.Exit(command.Run(ctx, command.Options{Factories: bundled.Factories(), Hangup: hangup}, os.Args[1:]))
+	factories := append(bundled.Factories(), analytics.Factory(), metrics.Factory(), redis.Factory())
+	os.Exit(command.Run(ctx, command.Options{Factories: factories, Hangup: hangup}, os.Args[1:]))
 }

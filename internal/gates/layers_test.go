@@ -13,7 +13,7 @@ import (
 // packages of lower layers, and of its own layer only where the table says so.
 const (
 	layerInternal  = 1 // no knowledge of ccproxy
-	layerContracts = 2 // hooks, formats, OAuth, middleware: know nothing of plugins
+	layerContracts = 2 // hooks, formats, OAuth, limits, middleware: know nothing of plugins
 	layerRoot      = 3 // contracts of plugins, registry and proxy
 	layerToolkit   = 4 // what plugins are made with, and what sets a proxy up
 	layerPlugins   = 5 // never each other
@@ -41,7 +41,7 @@ func placeOf(dir string) (p place, ok bool) {
 		return place{layerRoot, "."}, true
 	case "internal":
 		return place{layerInternal, "internal"}, true
-	case "hooks", "adapters", "middleware":
+	case "hooks", "adapters", "limit", "middleware":
 		return place{layerContracts, "contracts"}, true
 	case "oauth":
 		if second == "claude" || second == "codex" {

@@ -18,8 +18,8 @@ func (a *app) build(s ccproxy.Settings, l *slog.Logger, extra ...ccproxy.Option)
 	if dir := a.credentialsDir(); dir != "" && shared == nil {
 		options = append(options, ccproxy.WithCredentialStore(&store.Dir{Path: dir}))
 	}
-	options = append(append(options, shared...), extra...)
-	return a.registry.Build(s, append(options, a.ProxyOptions...)...)
+	options = append(append(options, ccproxy.WithLimiter(a.shared.limiter())), append(shared, extra...)...)
+	return a.registry.Build(a.shared.accounts(s, &a.registry), append(options, a.ProxyOptions...)...)
 }
 
 // credentialsDir is where logins are kept that no plugin has a place for, "" if there is none.

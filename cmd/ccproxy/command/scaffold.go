@@ -68,13 +68,11 @@ func (a *app) pluginsScaffoldCommand() *cobra.Command {
 	return cmd
 }
 
-var pluginName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 // complete checks what was asked for and adds what follows from it.
 func (s *scaffold) complete(name string) error {
 	s.Name = strings.ToLower(name)
 	switch {
-	case !pluginName.MatchString(s.Name):
+	case !regexp.MustCompile(`^[a-z][a-z0-9_]*$`).MatchString(s.Name):
 		return fmt.Errorf("no plugin can be called %q: a letter comes first, then letters, digits and _", name)
 	case s.Type != "system" && s.Type != "provider" && s.Type != "auth":
 		return fmt.Errorf("no type %q: it is one of system, provider and auth", s.Type)

@@ -1,0 +1,110 @@
+package ccproxy
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/hooks"
+)
+
+// setback is a failure of an attempt for which the client has not been sent anything.
+type setback struct {
+	cause   error  // as it came
+	err     *Error // in the terms of clients
+	status  int
+	after   time.Duration // how long the upstream wants to be left alone; 0 where it does not say
+	latency time.Duration
+	unsent  bool // the upstream has not seen the request
+	told    bool // it was the upstream that said so
+	final   bool // nobody is to be asked again
+}
+
+// setbackOf tells what an error is worth.
+func setbackOf(err error, latency time.Duration) *setback {
+	e := asError(err)
+	s := &setback{cause: err, err: e, status: e.status(), after: e.RetryAfter, latency: latency, unsent: unsent(err)}
+	if s.after == 0 && e.Header != nil {
+		s.after = retryAfter(e.Header, time.Now())
+	}
+	// These two are the proxy's own words.
+	s.told = s.status != http.StatusBadGateway && s.status != http.StatusGatewayTimeout
+	s.final = isOurs(err)
+	return s
+}
+
+// setback is what an answer with the status of an error is worth.
+func (t *relay) setback() *setback {
+	s := &setback{
+		err: &Error{Status: t.ans.Status, Message: http.StatusText(t.ans.Status)}, status: t.ans.Status,
+		after: retryAfter(t.ans.Header, time.Now()), latency: time.Since(t.begun), told: true,
+	}
+	if t.ans.Header.Get("X-Should-Retry") == "false" {
+		s.told = false // it wants no other, whatever the status
+	}
+	return s
+}
+
+// isOurs tells of failures that the provider has no part in.
+func isOurs(err error) bool {
+	_, refused := errors.AsType[*hooks.MutatorError](err)
+	return refused || errors.Is(err, errClientGone) || errors.Is(err, ErrDraining)
+}
+
+// fallsBack tells whether somebody else may be asked: after failures that the client is not to blame for.
+func (s *setback) fallsBack() bool {
+	switch s.status {
+	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound,
+		http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+		return true
+	}
+	return s.status >= http.StatusInternalServerError
+}
+
+// judge tells the breaker how an attempt has gone, and the budget of retries if it went well.
+func (t *relay) judge(err error) {
+	if err == nil && t.ex.failure == nil && t.ans.Status < http.StatusBadRequest {
+		t.leave.end(succeeded)
+		if t.memory.retry.Max > 0 {
+			t.memory.budget.earn(t.memory.retry.Budget)
+		}
+		return
+	}
+	if t.leave.of != nil {
+		t.leave.end(t.outcome(err))
+	}
+}
+
+func (t *relay) outcome(err error) outcome {
+	if err == nil {
+		err = t.ex.failure
+	}
+	status := 0
+	switch {
+	case isOurs(err):
+		return undecided
+	case t.ans != nil && t.ans.Status >= http.StatusBadRequest:
+		status = t.ans.Status
+	case err != nil:
+		status = asError(err).status()
+	}
+	if status >= http.StatusInternalServerError {
+		return failed
+	}
+	return succeeded
+}
+
+// attemptFailed tells hooks of a failure, and what comes next.
+func (ex *exchange) attemptFailed(s *setback, again bool, to target) {
+	if !ex.enabled(hooks.EventProviderError) {
+		return
+	}
+	event := &hooks.ProviderError{
+		Status: s.status, Type: typeOf(ex.format, s.err.info("")), Err: s.err.Error(), Latency: s.latency,
+		Attempt: ex.attempts, Retrying: again,
+	}
+	if to != (target{}) {
+		event.Failover = to.String()
+	}
+	ex.emit(event)
+}
