@@ -19,9 +19,16 @@ const (
 // had no ids: the result that follows belongs to it.
 type messageDecoder struct {
 	lastCall canonical.Token
-	answer   bool // the message is an upstream's answer
-	read     int  // how long the last message was
+	answer   bool   // the message is an upstream's answer
+	read     int    // how long the last message was
+	content  string // the path of the message's content; empty where nobody has made it
+
+	lists       partLists
+	words, late []canonical.Part // of the message at hand; what comes of them is copied
 }
+
+// contentMember ends the path of a message's content.
+const contentMember = ".content"
 
 func decodeChatMessages(r *canonical.Request, value []byte) error {
 	var d messageDecoder
@@ -31,7 +38,9 @@ func decodeChatMessages(r *canonical.Request, value []byte) error {
 		if r.Messages == nil {
 			r.Messages = make([]canonical.Message, 0, expected(value))
 		}
-		r.Messages = append(r.Messages, canonical.Message{Path: at("messages", i)})
+		d.content = "messages[" + strconv.Itoa(i) + "]" + contentMember
+		path := d.content[:len(d.content)-len(contentMember)]
+		r.Messages = append(r.Messages, canonical.Message{Path: path})
 		if err := d.message(&r.Messages[len(r.Messages)-1], raw, i); err != nil {
 			return err
 		}
@@ -65,25 +74,41 @@ func (d *messageDecoder) message(m *canonical.Message, raw []byte, i int) error 
 	default:
 		return invalid(m.Path+".role", "must be system, developer, user, assistant, tool or function")
 	}
+	m.Parts = d.words[:0]
 	w := rawjson.WalkObject(raw)
 	for w.Next() {
-		if err := decodePlainMember(m, nameOf(w.Key), w.Value()); err != nil {
+		if err := d.plainMember(m, nameOf(w.Key), w.Value()); err != nil {
 			return err
 		}
 	}
 	d.read = w.Len()
+	d.settle(m, nil)
 	return nil
 }
 
-// decodePlainMember takes what messages of all roles have.
-func decodePlainMember(m *canonical.Message, name, v []byte) (err error) {
+// settle gives a message the parts that were gathered, and those that come after them.
+func (d *messageDecoder) settle(m *canonical.Message, late []canonical.Part) {
+	d.words, d.late = m.Parts[:0], late[:0]
+	m.Parts = d.lists.of(m.Parts, late)
+}
+
+// contentPath is where a message's content stands.
+func (d *messageDecoder) contentPath(m *canonical.Message) string {
+	if d.content != "" {
+		return d.content
+	}
+	return m.Path + contentMember
+}
+
+// plainMember takes what messages of all roles have.
+func (d *messageDecoder) plainMember(m *canonical.Message, name, v []byte) (err error) {
 	switch string(name) {
 	case "role":
 	case "name":
 		m.Name, err = stringAt(v, m.Path+".name")
 	case "content":
 		m.Plain = !isArray(v)
-		m.Parts, err = decodeContent(m.Parts, v, m.Path+".content")
+		m.Parts, err = decodeContent(m.Parts, v, d.contentPath(m))
 	default:
 		keep(&m.Extra, name, v)
 	}
@@ -93,7 +118,8 @@ func decodePlainMember(m *canonical.Message, name, v []byte) (err error) {
 // assistant takes an assistant's message: thinking, words and calls, in this order whatever that of the members.
 func (d *messageDecoder) assistant(m *canonical.Message, raw []byte, i int) error {
 	var err error
-	var late []canonical.Part // what comes after the words
+	late := d.late[:0] // what comes after the words
+	m.Parts = d.words[:0]
 	thought := false
 	w := rawjson.WalkObject(raw)
 	for w.Next() {
@@ -112,7 +138,7 @@ func (d *messageDecoder) assistant(m *canonical.Message, raw []byte, i int) erro
 				})
 			}
 		case "tool_calls":
-			late, err = decodeToolCalls(late, v, m.Path+".tool_calls")
+			late, err = decodeToolCalls(late, v, m.Path)
 		case "function_call":
 			late, err = d.functionCall(late, v, m.Path+".function_call", i)
 		case "audio":
@@ -120,18 +146,14 @@ func (d *messageDecoder) assistant(m *canonical.Message, raw []byte, i int) erro
 				late = append(late, opaque(typeAudio, v, m.Path+".audio"))
 			}
 		default:
-			err = decodePlainMember(m, name, v)
+			err = d.plainMember(m, name, v)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if len(m.Parts) == 0 {
-		m.Parts = late
-	} else {
-		m.Parts = append(m.Parts, late...)
-	}
 	d.read = w.Len()
+	d.settle(m, late)
 	if !thought {
 		return nil
 	}
@@ -170,11 +192,12 @@ func (d *messageDecoder) result(m *canonical.Message, raw []byte, typ string) er
 		switch {
 		case string(name) == "content":
 			res.Plain = !isArray(v)
-			res.Parts, err = decodeContent(nil, v, m.Path+".content")
+			res.Parts, err = decodeContent(d.words[:0], v, d.contentPath(m))
+			d.words, res.Parts = res.Parts[:0], d.lists.of(res.Parts, nil)
 		case string(name) == "tool_call_id":
 			res.CallID, err = memberString(v, m.Path, "tool_call_id")
 		default:
-			err = decodePlainMember(m, name, v)
+			err = d.plainMember(m, name, v)
 		}
 		if err != nil {
 			return err
@@ -190,22 +213,23 @@ func (d *messageDecoder) result(m *canonical.Message, raw []byte, typ string) er
 	if res.CallID == nil {
 		return invalid(m.Path+".tool_call_id", "must be a string")
 	}
-	m.Parts = append(m.Parts, canonical.Part{
+	m.Parts = d.lists.of(append(d.words[:0], canonical.Part{
 		Kind: canonical.PartToolResult, Type: typ, Result: res, Path: m.Path,
-	})
+	}), nil)
 	return nil
 }
 
+// decodeToolCalls takes the calls of the message at path.
 func decodeToolCalls(parts []canonical.Part, v []byte, path string) ([]canonical.Part, error) {
 	if isNull(v) {
 		return parts, nil
 	}
 	if !isArray(v) {
-		return nil, invalid(path, "must be an array")
+		return nil, invalid(path+".tool_calls", "must be an array")
 	}
 	i := 0
 	for raw := range rawjson.Elements(v) {
-		part, err := decodeToolCall(raw, at(path, i))
+		part, err := decodeToolCall(raw, path+".tool_calls["+strconv.Itoa(i)+"]")
 		if err != nil {
 			return nil, err
 		}
