@@ -18,6 +18,8 @@ type Monitor interface {
 	Health(ctx context.Context, plugin string) Health
 	// Accounts tells how the OAuth accounts are, by name, as [OAuth.Statuses] does.
 	Accounts(ctx context.Context) []AccountStatus
+	// KeyRequired tells whether endpoints of [AuthDefault] ask for a key.
+	KeyRequired() bool
 }
 
 var _ Monitor = directory{}
@@ -46,3 +48,6 @@ func (d directory) Health(ctx context.Context, plugin string) Health {
 
 // Accounts implements [Monitor].
 func (d directory) Accounts(ctx context.Context) []AccountStatus { return d.proxy.OAuth().Statuses(ctx) }
+
+// KeyRequired implements [Monitor].
+func (d directory) KeyRequired() bool { return d.proxy.guard.keys != nil }
