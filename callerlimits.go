@@ -187,7 +187,8 @@ func (ex *exchange) metered() bool {
 
 // refusal is what the client gets in the place of an answer.
 func (q *quota) refusal() *Error {
-	p, what := q.request.Policy, ""
+	p := q.request.Policy
+	var what string
 	switch q.decision.Refused {
 	case limit.Requests:
 		what = fmt.Sprintf("%d requests per minute", p.RequestsPerMinute)

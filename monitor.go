@@ -47,7 +47,9 @@ func (d directory) Health(ctx context.Context, plugin string) Health {
 }
 
 // Accounts implements [Monitor].
-func (d directory) Accounts(ctx context.Context) []AccountStatus { return d.proxy.OAuth().Statuses(ctx) }
+func (d directory) Accounts(ctx context.Context) []AccountStatus {
+	return d.proxy.OAuth().Statuses(ctx)
+}
 
 // KeyRequired implements [Monitor].
 func (d directory) KeyRequired() bool { return d.proxy.guard.keys != nil }

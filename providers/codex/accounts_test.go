@@ -70,7 +70,8 @@ func TestAccounts(t *testing.T) {
 		want     []string
 	}{
 		{
-			"keys", []any{
+			"keys",
+			[]any{
 				map[string]any{"name": "one", "api_key": "sk-first-0123456789"},
 				map[string]any{"name": "two", "api_key": "sk-second-0123456789"},
 			},
@@ -78,9 +79,11 @@ func TestAccounts(t *testing.T) {
 			[]string{"api.openai.com Bearer sk-first-0123456789 ", "api.openai.com Bearer sk-second-0123456789 "},
 		},
 		{
-			"logins", []any{
+			"logins",
+			[]any{
 				map[string]any{"name": "nobody", "oauth": "nobody"},
-				map[string]any{"name": "work", "oauth": "work"}, map[string]any{"name": "home", "oauth": "home"},
+				map[string]any{"name": "work", "oauth": "work"},
+				map[string]any{"name": "home", "oauth": "home"},
 			},
 			"token-of-home",
 			[]string{"chatgpt.com Bearer token-of-work id-of-work", "chatgpt.com Bearer token-of-home id-of-home"},
