@@ -15,6 +15,7 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 	"github.com/ccproxy-go/ccproxy/internal/lease"
 )
 
@@ -313,18 +314,35 @@ const maxErrorBody = 1 << 20
 
 func (t *relay) errorBody(ctx context.Context, body []byte) []byte {
 	if looksLikeJSON(body) && jsonObjectWith(body, "error") {
-		if t.from == t.client {
+		if t.from != t.client {
+			if converted, err := t.convertError(ctx, body); err == nil {
+				return converted
+			}
+		} else if raw, _ := rawjson.Find(body, "error"); looksLikeJSON(raw) {
 			return body
-		}
-		if converted, err := t.convertError(ctx, body); err == nil {
-			return converted
 		}
 	}
 	msg := fmt.Sprintf("the provider answered %d %s", t.ans.Status, http.StatusText(t.ans.Status))
-	if text, ok := jsonString(body, "error", "message"); ok && text != "" {
+	if text := upstreamText(body); text != "" {
 		msg = text
 	} else if len(bytes.TrimSpace(body)) > 0 {
 		msg += " with a body that is not an error object"
 	}
 	return adapters.EncodeError(t.client, adapters.ErrorInfo{Status: t.ans.Status, Message: msg, RequestID: t.call.ID})
+}
+
+// maxErrorText bounds what is taken out of an error that has a shape of its own.
+const maxErrorText = 2000
+
+// upstreamText is the message of an error, where servers that follow no dialect put it; "" if there is none.
+func upstreamText(body []byte) string {
+	if !jsonObject(body) {
+		return ""
+	}
+	for _, path := range [...][]string{{"error", "message"}, {"error"}, {"message"}, {"detail"}, {"detail", "message"}} {
+		if text, ok := jsonString(body, path...); ok && text != "" {
+			return strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "")
+		}
+	}
+	return ""
 }
