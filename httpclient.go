@@ -13,6 +13,7 @@ import (
 	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/internal/lease"
 	"github.com/ccproxy-go/ccproxy/internal/secret"
+	"github.com/ccproxy-go/ccproxy/internal/wiretap"
 )
 
 // newUpstreamTransport is tuned for few hosts with many long streams each. Nothing here bounds how long an
@@ -49,6 +50,14 @@ type managedTransport struct {
 }
 
 func (t *managedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if tap := wiretap.From(req.Context()); tap != nil && !secret.Body(req.Context()) {
+		return t.tapped(tap, req)
+	}
+	return t.send(req)
+}
+
+// send makes the exchange and tells hooks of it.
+func (t *managedTransport) send(req *http.Request) (*http.Response, error) {
 	observed := t.hooks.Enabled(hooks.EventHTTPRequest) || t.hooks.Enabled(hooks.EventHTTPResponse) ||
 		t.hooks.Enabled(hooks.EventHTTPError)
 	if !observed {

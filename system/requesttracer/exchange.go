@@ -1,0 +1,198 @@
+package requesttracer
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/spool"
+	"github.com/ccproxy-go/ccproxy/internal/wiretap"
+	"github.com/ccproxy-go/ccproxy/middleware"
+)
+
+// exchange is a request and its answer, of one of the two sides.
+type exchange struct {
+	p        *plugin
+	id, side string // side is "client" or "provider"
+	provider string
+	call     int // counts the calls of upstreams for a request; zero on the client's side
+	begun    time.Time
+	method   string
+	url      string
+	header   hooks.Header
+	cut      bool // there was more of the request's body than what is kept
+	secrets  []string
+	asked    capture
+	answered capture
+
+	mu       sync.Mutex // an answer is told of by one goroutine and ended by another
+	status   int
+	answer   hooks.Header
+	headerAt time.Time
+	over     bool
+}
+
+func (p *plugin) newExchange(id, side string) *exchange {
+	x := &exchange{
+		p: p, id: id, side: side, begun: time.Now(),
+		asked:    capture{max: p.cfg.MaxBodySize, budget: p.budget},
+		answered: capture{max: p.cfg.MaxBodySize, budget: p.budget},
+	}
+	if !x.wants("_request") {
+		x.asked.max = 0
+	}
+	if !x.wants("_response") {
+		x.answered.max = 0
+	}
+	return x
+}
+
+// Response implements [wiretap.Recorder].
+func (x *exchange) Response(status int, header http.Header) {
+	snapshot := hooks.SnapshotHeader(header)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.status, x.answer, x.headerAt = status, snapshot, time.Now()
+}
+
+// Write implements [wiretap.Recorder].
+func (x *exchange) Write(b []byte) (int, error) { return x.answered.Write(b) }
+
+// End implements [wiretap.Recorder].
+func (x *exchange) End(why string) {
+	x.mu.Lock()
+	if x.over {
+		x.mu.Unlock()
+		return
+	}
+	x.over = true
+	t := &trace{
+		exchange: x, status: x.status, answer: x.answer, why: why, ended: time.Now(), headerAt: x.headerAt,
+		request: x.asked.seal(), response: x.answered.seal(),
+	}
+	x.mu.Unlock()
+	t.request.more = x.cut
+	t.first = x.p.number.Add(2) - 1
+	release := func() { x.asked.release(); x.answered.release() }
+	taken := x.p.files.Put(func() []spool.File {
+		defer release()
+		return t.files()
+	})
+	if !taken {
+		release()
+	}
+}
+
+// wants tells whether a message of the exchange is written.
+func (x *exchange) wants(kind string) bool {
+	cfg := x.p.cfg
+	switch x.side + kind {
+	case "client_request":
+		return cfg.ClientRequest
+	case "client_response":
+		return cfg.ClientResponse
+	case "provider_request":
+		return cfg.ProviderRequest
+	default:
+		return cfg.ProviderResponse
+	}
+}
+
+// client is the exchange with a client, and what its handler is given.
+type client struct {
+	*exchange
+
+	writer  *writer
+	request *http.Request
+	calls   atomic.Int64
+}
+
+// client begins with a client's request.
+func (p *plugin) client(w http.ResponseWriter, r *http.Request) *client {
+	x := p.newExchange(middleware.RequestIDFrom(r.Context()), "client")
+	x.method, x.url, x.header = r.Method, address(r), hooks.SnapshotHeader(r.Header)
+	for name, values := range r.Header {
+		if x.header.Value(name) != redacted {
+			continue
+		}
+		for _, v := range values {
+			x.secrets = append(x.secrets, v[strings.LastIndexByte(v, ' ')+1:])
+		}
+	}
+	c := &client{exchange: x, writer: &writer{ResponseWriter: w, x: x}}
+	c.request = r.WithContext(wiretap.With(r.Context(), c.upstream))
+	if r.Body != nil && r.Body != http.NoBody {
+		c.request.Body = &tee{ReadCloser: r.Body, into: &x.asked}
+	}
+	return c
+}
+
+const redacted = "[REDACTED]"
+
+// address is the URL that a client asked for, fit to be shown.
+func address(r *http.Request) string {
+	u := *r.URL
+	u.Host, u.Scheme = cmp.Or(r.Host, u.Host), "http"
+	if r.TLS != nil {
+		u.Scheme = "https"
+	}
+	if u.Opaque != "" {
+		u = url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	}
+	return hooks.SafeURL(&u)
+}
+
+// upstream begins with a call of an upstream.
+func (c *client) upstream(r *wiretap.Request) wiretap.Recorder {
+	x := c.p.newExchange(c.id, "provider")
+	x.call, x.provider, x.method, x.url = int(c.calls.Add(1)), r.Provider, r.Method, r.URL
+	x.header, x.cut = hooks.SnapshotHeader(r.Header), r.Cut
+	x.secrets = append(append(x.secrets, c.secrets...), r.Secrets...)
+	_, _ = x.asked.Write([]byte(r.Body))
+	return x
+}
+
+// end is called when the handler has returned, or panics.
+func (c *client) end() {
+	why := ""
+	if context.Cause(c.request.Context()) != nil {
+		why = "ended before its time: the client is gone, or the proxy stops"
+	}
+	c.End(why)
+}
+
+// writer is a response writer that shows what is written. Everything else that the inner one can do, it does when asked
+// through an http.ResponseController.
+type writer struct {
+	http.ResponseWriter
+
+	x     *exchange
+	begun bool
+}
+
+// Unwrap lets http.ResponseController reach the inner writer.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *writer) WriteHeader(status int) {
+	if !w.begun && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
+		w.begun = true
+		w.x.Response(status, w.Header())
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	if !w.begun {
+		w.begun = true
+		w.x.Response(http.StatusOK, w.Header())
+	}
+	n, err := w.ResponseWriter.Write(b)
+	_, _ = w.x.Write(b[:max(n, 0)])
+	return n, err
+}

@@ -1,0 +1,184 @@
+package requesttracer
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/adapters/anthropic"
+	"github.com/ccproxy-go/ccproxy/adapters/canonical"
+	"github.com/ccproxy-go/ccproxy/adapters/openai"
+	"github.com/ccproxy-go/ccproxy/internal/sse"
+)
+
+// summary is what the events of a stream add up to.
+type summary struct {
+	Format   adapters.Format `json:"format"`
+	ID       string          `json:"id,omitempty"`
+	Model    string          `json:"model,omitempty"`
+	Text     string          `json:"text,omitempty"`
+	Thinking string          `json:"thinking,omitempty"`
+	Calls    []*toolCall     `json:"tool_calls,omitempty"`
+	Usage    *usage          `json:"usage,omitempty"`
+	Complete bool            `json:"complete"` // the terminal event was seen
+	Error    string          `json:"error,omitempty"`
+
+	text, thinking strings.Builder
+	open           map[block]*toolCall
+}
+
+type toolCall struct {
+	ID        string `json:"id,omitempty"`
+	Name      string `json:"name"`
+	Arguments string `json:"arguments"`
+
+	fragments strings.Builder
+}
+
+type usage struct {
+	Input      int64 `json:"input_tokens"`
+	Output     int64 `json:"output_tokens"`
+	CacheRead  int64 `json:"cache_read_tokens,omitempty"`
+	CacheWrite int64 `json:"cache_write_tokens,omitempty"`
+	Reasoning  int64 `json:"reasoning_tokens,omitempty"`
+}
+
+// block tells the blocks of a stream apart.
+type block struct{ index, choice int }
+
+// maxEvent bounds an event of a stream that is read again.
+const maxEvent = 64 << 20
+
+// summarize puts a stream together, nil if it is in no dialect that is known. What was cut off counts as far as it
+// goes.
+func (p *plugin) summarize(stream []byte, secrets []string) *summary {
+	codec := codecOf(stream)
+	if codec == nil {
+		return nil
+	}
+	s := &summary{Format: codec.Format(), open: make(map[block]*toolCall)}
+	in, dec := sse.NewReader(bytes.NewReader(stream), maxEvent), codec.DecodeStream()
+	for !s.Complete && s.Error == "" {
+		ev, err := in.Next()
+		if err != nil {
+			break
+		}
+		if !ev.HasData {
+			continue
+		}
+		if err := dec.Decode(adapters.Event{Type: string(ev.Type), Data: ev.Data}, s.take); err != nil {
+			break // it broke here for whoever read it, too
+		}
+	}
+	if !s.Complete && s.Error == "" {
+		_ = dec.End(s.take) // some dialects have no terminal event of their own
+	}
+	s.finish(func(text string) string { return string(p.scrubber.Body([]byte(text), secrets...)) })
+	return s
+}
+
+// codecOf recognizes a dialect by words that each of its streams begins with.
+func codecOf(stream []byte) adapters.Codec {
+	head := stream[:min(len(stream), 8<<10)]
+	switch {
+	case bytes.Contains(head, []byte(`message_start`)):
+		return anthropic.Codec()
+	case bytes.Contains(head, []byte(`response.created`)):
+		return openai.Responses()
+	case bytes.Contains(head, []byte(`chat.completion.chunk`)):
+		return openai.Chat()
+	}
+	return nil
+}
+
+func (s *summary) take(ev canonical.Event) error {
+	at := block{ev.Index, ev.Choice}
+	switch ev.Kind {
+	case canonical.EventStart:
+		s.ID, s.Model = ev.ID.String(), ev.Model.String()
+	case canonical.EventBlockStart, canonical.EventBlockStop:
+		s.edge(at, ev.Part)
+	case canonical.EventDelta:
+		s.delta(at, &ev)
+	case canonical.EventError:
+		s.Error = "error"
+		if ev.Error != nil {
+			s.Error = ev.Error.Type + ": " + ev.Error.Message.String()
+		}
+	case canonical.EventStop:
+		s.Complete = true
+	case canonical.EventUsage, canonical.EventPing:
+	}
+	s.count(ev.Usage)
+	return nil
+}
+
+// edge takes what the first and the last event of a block tell.
+func (s *summary) edge(at block, part *canonical.Part) {
+	if part == nil || part.Kind != canonical.PartToolCall || part.Call == nil {
+		return
+	}
+	call := s.open[at]
+	if call == nil {
+		call = &toolCall{}
+		s.open[at] = call
+		s.Calls = append(s.Calls, call)
+	}
+	if id := part.Call.ID.String(); id != "" {
+		call.ID = id
+	}
+	if name := part.Call.Name.String(); name != "" {
+		call.Name = name
+	}
+	if args := part.Call.Args.String.String(); args != "" {
+		call.Arguments = args
+	} else if raw := string(part.Call.Args.Object); raw != "" && raw != "{}" {
+		call.Arguments = raw
+	}
+}
+
+func (s *summary) delta(at block, ev *canonical.Event) {
+	if ev.Part == nil {
+		return
+	}
+	switch ev.Part.Kind {
+	case canonical.PartText, canonical.PartRefusal:
+		s.text.WriteString(ev.Delta.String())
+	case canonical.PartThinking:
+		s.thinking.WriteString(ev.Delta.String())
+	case canonical.PartToolCall:
+		if call := s.open[at]; call != nil {
+			call.fragments.WriteString(ev.Delta.String())
+		}
+	default: // no text
+	}
+}
+
+// count takes the newest figures. What they do not tell stays as it was.
+func (s *summary) count(u *canonical.Usage) {
+	if u == nil {
+		return
+	}
+	if s.Usage == nil {
+		s.Usage = &usage{}
+	}
+	if u.HasInput {
+		s.Usage.Input, s.Usage.CacheRead, s.Usage.CacheWrite = u.Input, u.CacheRead, u.CacheWrite
+	}
+	if u.HasOutput {
+		s.Usage.Output = u.Output
+	}
+	if u.HasReasoning {
+		s.Usage.Reasoning = u.Reasoning
+	}
+}
+
+func (s *summary) finish(clean func(string) string) {
+	s.Text, s.Thinking, s.Error = clean(s.text.String()), clean(s.thinking.String()), clean(s.Error)
+	for _, call := range s.Calls {
+		if call.Arguments == "" {
+			call.Arguments = call.fragments.String()
+		}
+		call.Arguments = clean(call.Arguments)
+	}
+}
