@@ -23,6 +23,8 @@ type Entry struct {
 	Value string
 	// Default is the value without any source, in the same way.
 	Default string
+	// Description is what the key is for, "" for one of a plugin that does not ship with ccproxy.
+	Description string
 	// Secret tells that the value may not be shown.
 	Secret bool
 	// Origin is where the value is from.
@@ -38,11 +40,11 @@ func (f *File) Entries() []Entry { return slices.Clone(f.entries) }
 
 // listEntries is called when everything was found right.
 func (l *loader) listEntries(origins map[string]Origin) []Entry {
-	e := entryLister{origins: origins, tree: l.tree}
+	e := entryLister{origins: origins, tree: l.tree, describer: newDescriber()}
 	e.walk(reflect.ValueOf(l.document).Elem(), reflect.ValueOf(defaults()).Elem(), "")
 	for _, name := range l.names() {
 		p, key := l.plugins[name], join("plugins", name)
-		on := Entry{Key: join(key, enabledKey), Type: "true or false"}
+		on := Entry{Key: join(key, enabledKey), Type: "true or false", Description: enabledDescription}
 		on.Default = strconv.FormatBool(!p.manifest.DefaultOff)
 		on.Value = on.Default
 		if n := l.tree.lookup("plugins", name, enabledKey); n != nil {
@@ -63,6 +65,8 @@ type entryLister struct {
 	tree    *node
 	list    []Entry
 	above   []reflect.Type
+
+	describer describer
 }
 
 // walk adds the keys of a struct. byDefault is one with the defaults, or invalid.
@@ -79,7 +83,7 @@ func (e *entryLister) walk(v, byDefault reflect.Value, key string) {
 		}
 		one := Entry{
 			Key: path, Type: expected(f.typ), Secret: isSecret(f.key, f.typ), Origin: e.origin(path),
-			Value: text(f.key, value), Default: text(f.key, fallback),
+			Value: text(f.key, value), Default: text(f.key, fallback), Description: e.describer.of(v.Type(), f.index),
 		}
 		e.list = append(e.list, one)
 	}

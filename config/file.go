@@ -135,31 +135,53 @@ const levelNames = "one of trace, debug, info, warn, error, critical"
 
 // document is a file but for its plugins.
 type document struct {
-	Server          Server   `toml:"server"`
-	Logging         Logging  `toml:"logging"`
-	Security        security `toml:"security"`
-	EnablePlugins   bool     `toml:"enable_plugins"`
-	EnabledPlugins  []string `toml:"enabled_plugins"`
+	// Server says where and how the application listens.
+	Server Server `toml:"server"`
+	// Logging says what the application logs, and in which form.
+	Logging Logging `toml:"logging"`
+	// Security says who may call.
+	Security security `toml:"security"`
+	// EnablePlugins turns all plugins off, and the /plugins routes with them, if it is false. Defaults to true.
+	EnablePlugins bool `toml:"enable_plugins"`
+	// EnabledPlugins is the allow list: without it all plugins run, and with an empty one none. A plugin that is off
+	// by default runs when it is named.
+	EnabledPlugins []string `toml:"enabled_plugins"`
+	// DisabledPlugins is the deny list; it wins over the allow list.
 	DisabledPlugins []string `toml:"disabled_plugins"`
 
-	StrictConversion bool                           `toml:"strict_conversion"`
-	ModelMappings    map[string][]ccproxy.ModelRule `toml:"model_mappings"`
-	Models           map[string][]ccproxy.Model     `toml:"models"`
+	// StrictConversion refuses a request with 400, naming the fields, when the provider's format cannot express all of
+	// it. Defaults to false.
+	StrictConversion bool `toml:"strict_conversion"`
+	// ModelMappings holds a list of rules for each provider that takes the place of its own; the first that matches
+	// counts.
+	ModelMappings map[string][]ccproxy.ModelRule `toml:"model_mappings"`
+	// Models holds a list of model cards for each provider that takes the place of its own.
+	Models map[string][]ccproxy.Model `toml:"models"`
 
-	Features features       `toml:"features"`
-	Limits   ccproxy.Limits `toml:"limits"`
+	// Features switches behaviour that is on its way in or out.
+	Features features `toml:"features"`
+	// Limits bounds what one request or plugin may take. Zero stands for the default.
+	Limits ccproxy.Limits `toml:"limits"`
 
+	// Streams says how clients' streams are kept open while a provider is silent.
 	Streams ccproxy.Streams `toml:"streams"`
 
-	Retries   ccproxy.Retries    `toml:"retries"`
+	// Retries says when a call is tried again with the same provider.
+	Retries ccproxy.Retries `toml:"retries"`
+	// Fallbacks says who else is asked for a model; the first rule that matches counts.
 	Fallbacks []ccproxy.Fallback `toml:"fallbacks" validate:"dive"`
-	Breakers  ccproxy.Breakers   `toml:"breakers"`
+	// Breakers says when a provider that keeps failing is left alone.
+	Breakers ccproxy.Breakers `toml:"breakers"`
 }
 
 // features is [ccproxy.Features] with the names and the senses that files use.
 type features struct {
+	// ManifestFormatAdapters has the proxy register the format adapters that manifests declare; otherwise plugins do
+	// that themselves. Defaults to true.
 	ManifestFormatAdapters bool `toml:"manifest_format_adapters"`
-	UseTypedAdapters       bool `toml:"use_typed_adapters"`
+	// UseTypedAdapters calls format adapters in their direct form where they have one; otherwise all are called on
+	// maps, to find out whether a fault lies there. Defaults to true.
+	UseTypedAdapters bool `toml:"use_typed_adapters"`
 }
 
 func defaults() *document {

@@ -13,7 +13,7 @@ import (
 
 // Schema returns a JSON Schema (draft 2020-12) of the files that [Load] reads for this registry, such as for editors.
 // It is made of the same types and rules: what Load refuses for its type, its range or its name, the schema does too.
-// Secrets have no default in it.
+// Secrets have no default in it. Keys of the proxy and of the plugins that ship with it have descriptions.
 func Schema(reg *ccproxy.Registry) ([]byte, error) {
 	l := &loader{registry: reg}
 	if reg == nil {
@@ -23,21 +23,24 @@ func Schema(reg *ccproxy.Registry) ([]byte, error) {
 	if err := l.mistakes.err(); err != nil {
 		return nil, err
 	}
+	d := newDescriber()
 	tables := make(map[string]any, len(l.plugins))
 	for name, p := range l.plugins {
 		table := map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{}}
 		if p.config.IsValid() {
-			table = schemaOf(p.typ(), "", p.config, nil)
+			table = d.schemaOf(p.typ(), "", p.config, nil)
 		}
 		if p.manifest.Description != "" {
 			table["description"] = p.manifest.Description
 		}
 		if properties, ok := table["properties"].(map[string]any); ok {
-			properties[enabledKey] = map[string]any{"type": "boolean", "default": !p.manifest.DefaultOff}
+			properties[enabledKey] = map[string]any{
+				"type": "boolean", "default": !p.manifest.DefaultOff, "description": enabledDescription,
+			}
 		}
 		tables[name] = table
 	}
-	document := schemaOf(reflect.TypeFor[document](), "", reflect.ValueOf(defaults()).Elem(), nil)
+	document := d.schemaOf(reflect.TypeFor[document](), "", reflect.ValueOf(defaults()).Elem(), nil)
 	document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	document["title"] = "ccproxy"
 	if properties, ok := document["properties"].(map[string]any); ok {
@@ -50,12 +53,14 @@ func Schema(reg *ccproxy.Registry) ([]byte, error) {
 
 // schemaOf describes a type under the rules of a "validate" tag. byDefault is the default value, or invalid; above are
 // the types around it.
-func schemaOf(t reflect.Type, rules string, byDefault reflect.Value, above []reflect.Type) map[string]any {
+func (d describer) schemaOf(
+	t reflect.Type, rules string, byDefault reflect.Value, above []reflect.Type,
+) map[string]any {
 	t = deref(t)
 	own, elements, _ := strings.Cut(","+rules+",", ",dive,")
 	s := scalarSchema(t)
 	if s == nil {
-		s = compositeSchema(t, strings.Trim(elements, ","), byDefault, above)
+		s = d.compositeSchema(t, strings.Trim(elements, ","), byDefault, above)
 	}
 	for rule := range strings.SplitSeq(own, ",") {
 		name, param, _ := strings.Cut(rule, "=")
@@ -99,30 +104,35 @@ func scalarSchema(t reflect.Type) map[string]any {
 	}
 }
 
-func compositeSchema(t reflect.Type, rules string, byDefault reflect.Value, above []reflect.Type) map[string]any {
+func (d describer) compositeSchema(
+	t reflect.Type, rules string, byDefault reflect.Value, above []reflect.Type,
+) map[string]any {
 	switch t.Kind() {
 	case reflect.Struct:
 		if slices.Contains(above, t) { // a type that holds itself
 			return map[string]any{"type": "object"}
 		}
-		return structSchema(t, byDefault, append(slices.Clip(above), t))
+		return d.structSchema(t, byDefault, append(slices.Clip(above), t))
 	case reflect.Map:
 		return map[string]any{
-			"type": "object", "additionalProperties": schemaOf(t.Elem(), rules, reflect.Value{}, above),
+			"type": "object", "additionalProperties": d.schemaOf(t.Elem(), rules, reflect.Value{}, above),
 		}
 	default:
-		return map[string]any{"type": "array", "items": schemaOf(t.Elem(), rules, reflect.Value{}, above)}
+		return map[string]any{"type": "array", "items": d.schemaOf(t.Elem(), rules, reflect.Value{}, above)}
 	}
 }
 
-func structSchema(t reflect.Type, byDefault reflect.Value, above []reflect.Type) map[string]any {
+func (d describer) structSchema(t reflect.Type, byDefault reflect.Value, above []reflect.Type) map[string]any {
 	properties, required := make(map[string]any), []string{}
 	fields, rest := fieldsOf(t)
 	for _, f := range fields {
 		fallback, rules := member(byDefault, f.index), t.FieldByIndex(f.index).Tag.Get("validate")
-		one := schemaOf(f.typ, rules, fallback, above)
-		if d, ok := defaultOf(f.key, fallback); ok {
-			one["default"] = d
+		one := d.schemaOf(f.typ, rules, fallback, above)
+		if value, ok := defaultOf(f.key, fallback); ok {
+			one["default"] = value
+		}
+		if text := d.of(t, f.index); text != "" {
+			one["description"] = text
 		}
 		properties[f.key] = one
 		own, _, _ := strings.Cut(","+rules+",", ",dive,")

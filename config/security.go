@@ -15,22 +15,34 @@ import (
 
 // security is the table [security], which becomes a [ccproxy.Security].
 type security struct {
-	AuthToken  ccproxy.Secret `toml:"auth_token"`
-	APIKeys    []apiKey       `toml:"api_keys" validate:"dive"`
-	Hosts      []string       `toml:"hosts"`
-	Origins    []string       `toml:"origins"`
-	CORSMaxAge time.Duration  `toml:"cors_max_age" validate:"gte=0"`
+	// AuthToken is a key that every client may use. Defaults to none: everybody may call.
+	AuthToken ccproxy.Secret `toml:"auth_token"`
+	// APIKeys are keys of single callers. Defaults to none.
+	APIKeys []apiKey `toml:"api_keys" validate:"dive"`
+	// Hosts are the names by which clients reach the proxy; without a port, all ports. Defaults to any name.
+	Hosts []string `toml:"hosts"`
+	// Origins are the web pages that may call, such as https://*.example.com; * means all. Defaults to none.
+	Origins []string `toml:"origins"`
+	// CORSMaxAge is how long a browser may remember which pages may call. Defaults to 10 minutes.
+	CORSMaxAge time.Duration `toml:"cors_max_age" validate:"gte=0"`
 
-	LimitsFailClosed bool         `toml:"limits_fail_closed"`
-	Limits           limit.Policy `toml:"limits"` // last: it is a table of its own in files
+	// LimitsFailClosed refuses calls with 503 while the store that replicas share their counts in is away; otherwise
+	// they go on without limits. Defaults to false.
+	LimitsFailClosed bool `toml:"limits_fail_closed"`
+	// Limits are those of each caller who has none of its own. It is the last field: a table of its own in files.
+	Limits limit.Policy `toml:"limits"`
 }
 
 // apiKey is one of [[security.api_keys]].
 type apiKey struct {
-	Name   string         `toml:"name" validate:"required"`
-	Key    ccproxy.Secret `toml:"key" validate:"required"`
-	Models []string       `toml:"models" validate:"dive,required"`
-	Limits limit.Policy   `toml:"limits"`
+	// Name is what the caller is called in logs, hooks and limits. Required, a name of its own.
+	Name string `toml:"name" validate:"required"`
+	// Key is what the caller sends: 8 characters or more, none of them a space. Required.
+	Key ccproxy.Secret `toml:"key" validate:"required"`
+	// Models are those that the caller may use, by the names that clients send. Defaults to all.
+	Models []string `toml:"models" validate:"dive,required"`
+	// Limits are the caller's own; what they leave out is as in security.limits.
+	Limits limit.Policy `toml:"limits"`
 }
 
 // authTokenName is whose key security.auth_token is, in logs and hooks.

@@ -38,13 +38,18 @@ func Build(options ...ccproxy.Option) Option {
 // TestFactory checks that a factory and its plugins keep the contract of package ccproxy:
 //
 //   - Its manifest is valid and always the same, and its runtimes are values of their own.
+//   - Tables with unknown keys and values of wrong types are an ErrConfig that tells no value.
 //   - It builds, starts and is healthy, and the routes that it declares answer.
-//   - Shutdown ends it, may come twice, before a start and after one that failed.
+//   - Broken bodies, from several clients at a time, are neither a 500 nor a panic.
+//   - Its hooks take events with nothing in them, and more than can wait, and do not keep it from stopping.
+//   - Without a network it runs or fails, but does not panic or hang.
+//   - Shutdown ends it, may come twice, before a start, after one that failed, and in a hurry.
 //   - A start whose context has ended comes back.
 //   - Two proxies can run it side by side.
+//   - Secrets of the table that [Table] gives are in no log.
 //   - Starting and stopping it leaves no goroutine behind.
 //
-// Goroutines are counted, so a test that calls TestFactory must not run in parallel with others.
+// Other tests may run in parallel with it.
 func TestFactory(t *testing.T, f ccproxy.Factory, opts ...Option) {
 	t.Helper()
 	s := &suite{factory: f, name: f.Manifest().Name}
@@ -53,8 +58,13 @@ func TestFactory(t *testing.T, f ccproxy.Factory, opts ...Option) {
 	}
 	t.Run("manifest", s.testManifest)
 	t.Run("runtimes", s.testRuntimes)
+	t.Run("wrong configuration", s.testWrongConfig)
 	t.Run("life", s.testLife)
+	t.Run("requests", s.testRequests)
+	t.Run("hooks", s.testHooks)
+	t.Run("no network", s.testAway)
 	t.Run("shutdown before start", s.testShutdownFirst)
+	t.Run("hurried shutdown", s.testHurriedShutdown)
 	t.Run("failed start", s.testFailedStart)
 	t.Run("ended context", s.testEndedContext)
 	t.Run("side by side", s.testSideBySide)

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,11 +28,14 @@ type suite struct {
 }
 
 // witness is a plugin of the suite that shows it the manifests as Build completed them.
-type witness struct{ directory ccproxy.PluginDirectory }
+type witness struct {
+	directory ccproxy.PluginDirectory
+	hooks     ccproxy.HookRegistry
+}
 
 // Initialize implements [ccproxy.Plugin].
 func (w *witness) Initialize(_ context.Context, pc *ccproxy.PluginContext) error {
-	w.directory = pc.Plugins
+	w.directory, w.hooks = pc.Plugins, pc.Hooks
 	return nil
 }
 
@@ -46,18 +49,39 @@ func (w *witness) factory() ccproxy.Factory {
 // build makes a proxy of the plugin, what it needs, and more.
 func (s *suite) build(t *testing.T, more ...ccproxy.Factory) *ccproxy.Proxy {
 	t.Helper()
-	var reg ccproxy.Registry
-	if err := reg.Register(append(append([]ccproxy.Factory{s.factory}, s.others...), more...)...); err != nil {
-		t.Fatalf("Register: %v", err)
-	}
+	return s.buildWith(t, nil, more...)
+}
+
+// buildWith does so with further options, which count more than those of the plugin's test.
+func (s *suite) buildWith(t *testing.T, options []ccproxy.Option, more ...ccproxy.Factory) *ccproxy.Proxy {
+	t.Helper()
 	table := map[string]any{"enabled": true} // the plugin may be off by default
 	maps.Copy(table, s.table)
-	settings := ccproxy.Settings{Plugins: map[string]map[string]any{s.name: table}}
-	p, err := reg.Build(settings, append([]ccproxy.Option{ccproxy.WithStrictStart()}, s.options...)...)
+	p, err := s.assemble(table, options, more...)
 	if err != nil {
 		t.Fatalf("Build: %v", err)
 	}
 	return p
+}
+
+// tryBuild tells what Build says of a table. What WithPluginConfig gives takes the place of a table, so options of
+// the test are left out.
+func (s *suite) tryBuild(table map[string]any) error {
+	own := *s
+	own.options = nil
+	_, err := own.assemble(table, nil)
+	return err
+}
+
+func (s *suite) assemble(
+	table map[string]any, options []ccproxy.Option, more ...ccproxy.Factory,
+) (*ccproxy.Proxy, error) {
+	var reg ccproxy.Registry
+	if err := reg.Register(slices.Concat([]ccproxy.Factory{s.factory}, s.others, more)...); err != nil {
+		return nil, err
+	}
+	settings := ccproxy.Settings{Plugins: map[string]map[string]any{s.name: table}}
+	return reg.Build(settings, slices.Concat([]ccproxy.Option{ccproxy.WithStrictStart()}, s.options, options)...)
 }
 
 // start starts a proxy in which the plugin must run.
@@ -283,40 +307,4 @@ func (s *suite) testSideBySide(t *testing.T) {
 	stop(t, first)
 	s.checkHealth(t, second)
 	stop(t, second)
-}
-
-const cycles = 5
-
-func (s *suite) testGoroutines(t *testing.T) {
-	s.cycle(t) // what is made once and kept, such as a resolver's, is no leak
-	before := settled(0)
-	for range cycles {
-		s.cycle(t)
-	}
-	if after := settled(before); after > before {
-		buf := make([]byte, 1<<16)
-		buf = buf[:runtime.Stack(buf, true)]
-		t.Errorf("%d goroutines before, %d after %d starts and stops:\n%s", before, after, cycles, buf)
-	}
-}
-
-func (s *suite) cycle(t *testing.T) {
-	t.Helper()
-	p := s.build(t)
-	s.start(t, p)
-	s.checkHealth(t, p)
-	stop(t, p)
-}
-
-// settled counts the goroutines once there are no more than wanted, or after giving them time to end.
-func settled(wanted int) int {
-	patience := 2 * time.Second
-	if wanted == 0 {
-		patience = 100 * time.Millisecond
-	}
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) && runtime.NumGoroutine() > wanted {
-		runtime.Gosched()
-	}
-	return runtime.NumGoroutine()
 }

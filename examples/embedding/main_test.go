@@ -1,5 +1,5 @@
 // Package embedding_test holds the programs of docs/embedding.md. Each block of code there is a part of one of these
-// examples, which a test compares.
+// examples, or of a host in test/hosts: internal/gates compares.
 package embedding_test
 
 import (
@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -73,55 +72,6 @@ func post(address string, stream bool) (status int, body string, err error) {
 	return resp.StatusCode, string(b), err
 }
 
-// TestPages holds that every block of Go in a page of docs/ is part of a tested file, but for indentation.
-func TestPages(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		page, sources string
-		least         int // blocks of code that there are
-	}{
-		{"embedding.md", "*.go", 10},
-		{"conversion.md", "../../adapters/*_test.go", 3},
-	}
-	for _, tt := range tests {
-		t.Run(tt.page, func(t *testing.T) {
-			t.Parallel()
-			page, err := os.ReadFile("../../docs/" + tt.page)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sources := sources(t, tt.sources)
-			blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-			if len(blocks) < tt.least {
-				t.Errorf("%d blocks of code found", len(blocks))
-			}
-			for _, b := range blocks {
-				if !strings.Contains(sources, "\n"+unindented(b[1])) {
-					t.Errorf("no example has this block:\n%s", b[1])
-				}
-			}
-		})
-	}
-}
-
-// sources reads files without their indentation.
-func sources(t *testing.T, pattern string) string {
-	t.Helper()
-	files, err := filepath.Glob(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all strings.Builder
-	for _, name := range files {
-		src, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.WriteString(unindented(string(src)))
-	}
-	return all.String()
-}
-
 // TestMiddlewareTable compares the page's table of middleware with what a proxy says.
 func TestMiddlewareTable(t *testing.T) {
 	t.Parallel()
@@ -141,8 +91,4 @@ func TestMiddlewareTable(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("table mismatch (-want +got):\n%s", diff)
 	}
-}
-
-func unindented(src string) string {
-	return regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(src, "")
 }
