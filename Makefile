@@ -7,13 +7,17 @@ FUZZTIME ?= 10s
 BENCHARGS ?=
 TORTUREARGS ?=
 
+# What cross builds for, and the version that release makes.
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 freebsd/amd64
+VERSION ?=
+
 # Directories of the modules in go.work; the tools are a module outside it.
 MODULES = $(shell go list -m -f '{{.Dir}}')
 LINTER := $(CURDIR)/.bin/golangci-lint
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: ## Run the tests of every module
@@ -59,6 +63,31 @@ bench: ## Measure the proxy beside the standard library's reverse proxy
 torture: ## Run the proxy under load, stalls, cancels, stops and bad input
 	go run ./test/torture $(TORTUREARGS)
 
+.PHONY: clients
+clients: ## Run the vendors' command-line programs through the proxy; npm installs them below .bin
+	CCPROXY_TEST_CLI="$(CURDIR)/.bin/clients" go test -count=1 ./test/cli
+
+.PHONY: cross
+cross: ## Build every module for PLATFORMS, without cgo
+	@for platform in $(PLATFORMS); do \
+		echo "go build ($$platform)"; \
+		export CGO_ENABLED=0 GOOS="$${platform%/*}" GOARCH="$${platform#*/}"; \
+		go build work; \
+		go build -o /dev/null ./cmd/ccproxy; \
+	done
+
+.PHONY: release
+release: ## Make a module proxy of VERSION in dist/VERSION, see docs/releasing.md
+	go run ./test/release -version "$(VERSION)" -out "dist/$(VERSION)"
+
+.PHONY: release-mods
+release-mods: ## Write the go.mod files of VERSION and show its tags, see docs/releasing.md
+	go run ./test/release -version "$(VERSION)" -write
+
+.PHONY: release-test
+release-test: ## Install the command and get the library from a release of this checkout
+	CCPROXY_TEST_RELEASE=1 go test -count=1 -run '^TestInstall$$' ./test/release
+
 .PHONY: cover
 cover: ## Measure the coverage of the root module's tests
 	go test -coverprofile=cover.out -coverpkg=./... ./...
@@ -66,7 +95,12 @@ cover: ## Measure the coverage of the root module's tests
 
 .PHONY: api
 api: ## Rewrite the golden lists of the exported API and of the linked modules
-	go test ./internal/gates -run '^(TestAPI|TestLinkedModules)$$' -count=1 -update
+	go test ./internal/gates -run '^(TestAPI|TestLinkedModules|TestConceptsHaveExamples)$$' -count=1 -update
+
+.PHONY: settings
+settings: ## Rewrite what is made of the settings' comments: the reference, the example file, the schema
+	go test ./internal/gates -run '^TestDescriptions$$' -count=1 -update
+	cd cmd/ccproxy && go test . -run '^TestSettings$$' -count=1 -update
 
 .PHONY: tidy
 tidy: ## Tidy the go.mod files of every module

@@ -58,7 +58,7 @@ func (l *callerLimits) policy(ctx context.Context, ex *exchange) (id string, p l
 	} else {
 		c, known = CallerFrom(ctx)
 	}
-	if !known && ctx.Value(inProcessKey{}) != nil {
+	if !known && ex.ownCall() {
 		return "", limit.Policy{}
 	}
 	var key limit.Policy
@@ -72,6 +72,18 @@ func (l *callerLimits) policy(ctx context.Context, ex *exchange) (id string, p l
 			c.Limits.RequestsPerMinute, key.RequestsPerMinute, l.all.RequestsPerMinute),
 		TokensPerMinute: cmp.Or(c.Limits.TokensPerMinute, key.TokensPerMinute, l.all.TokensPerMinute),
 	}
+}
+
+// ownCall tells a request that the program makes from its own process, and not in the name of a client whose request it
+// answers meanwhile, such as that for a WebSocket.
+func (ex *exchange) ownCall() bool {
+	for ex != nil {
+		if ex.ctx.Value(inProcessKey{}) == nil {
+			return false
+		}
+		ex = exchangeFrom(ex.ctx.Context)
+	}
+	return true
 }
 
 // quota is a request that has to do with limits.

@@ -46,6 +46,9 @@ var (
 	ErrState = errors.New("wrong state")
 	// ErrUnsupported is returned by a Provider for an operation that it does not offer.
 	ErrUnsupported = errors.New("operation not supported")
+	// ErrBegun tells that an upstream had begun to execute a call when that failed. Providers wrap it, such as in an
+	// [Error]'s Err, where the events that the client would have seen do not tell so: nobody is asked again.
+	ErrBegun = errors.New("the upstream had begun to execute the call")
 )
 
 // PluginError says which plugin failed at what.

@@ -36,7 +36,9 @@ func TestErrorsOfOtherShapes(t *testing.T) {
 				w := httptest.NewRecorder()
 				p.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/scripted"+path, strings.NewReader(
 					`{"model":"m","max_tokens":9,"input":"hi","messages":[{"role":"user","content":"hi"}]}`)))
-				var got struct{ Error struct{ Type, Message string } }
+				var got struct {
+					Error struct{ Type, Message string }
+				}
 				if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 					t.Fatalf("%d %s: %v", w.Code, w.Body, err)
 				}

@@ -41,7 +41,7 @@ func (p *pipeline) estimate(call *Call) (*Answer, error) {
 	}
 	body := fmt.Appendf(nil, `{"input_tokens":%d}`, estimateTokens(req))
 	return &Answer{
-		Status: http.StatusOK, Format: p.format, Body: io.NopCloser(bytes.NewReader(body)),
+		Status: http.StatusOK, Format: p.format, Body: io.NopCloser(bytes.NewReader(body)), estimated: true,
 		Header: http.Header{
 			"Content-Type": {"application/json"}, "Content-Length": {strconv.Itoa(len(body))},
 			http.CanonicalHeaderKey(estimatedHeader): {"tokens"},

@@ -33,6 +33,12 @@ func (t *relay) promise() {
 	}
 }
 
+// promises tells whether the client is to be sent the headers of a stream some time. An answer with another status than
+// that of a success keeps it: it is read to its end soon, or somebody else is asked. The writer is locked.
+func (t *relay) promises() bool {
+	return !t.promised.IsZero() && (t.ans == nil || t.ans.Status >= 200 && t.ans.Status < 300)
+}
+
 // turn does what is due.
 func (t *relay) turn() {
 	s := &t.out
@@ -58,7 +64,7 @@ func (t *relay) turn() {
 		return
 	}
 	due := t.committed && now.Sub(s.last) >= t.proxy.streams.KeepAlive
-	if !t.committed && !t.promised.IsZero() && !now.Before(t.promised) {
+	if !t.committed && t.promises() && !now.Before(t.promised) {
 		t.commit()
 		due = true
 	}
@@ -84,7 +90,7 @@ func (t *relay) nextTurn(now time.Time) time.Duration {
 	switch {
 	case t.committed:
 		next = min(next, t.proxy.streams.KeepAlive-now.Sub(s.last))
-	case !t.promised.IsZero():
+	case t.promises():
 		next = min(next, t.promised.Sub(now))
 	}
 	return max(next, 0)

@@ -20,7 +20,7 @@ type Provider interface {
 	// Do performs one call. ctx ends when the client goes away, and with it the call must end, also while
 	// the answer is being read. A failure of the upstream that has a status and a body is an Answer; anything
 	// else is an error: an *[Error] says what the client gets, other errors become a 502. ErrUnsupported
-	// tells that the provider does not offer the operation.
+	// tells that the provider does not offer the operation, ErrBegun that the call is not to be made again.
 	Do(ctx context.Context, call *Call) (*Answer, error)
 }
 
@@ -118,4 +118,6 @@ type Answer struct {
 	// the shape that the client asked for, as always happens where formats differ. Without it such a Body is relayed
 	// byte for byte.
 	Reshape bool
+
+	estimated bool // it is the proxy's own
 }

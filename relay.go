@@ -15,8 +15,8 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/hooks"
-	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 	"github.com/ccproxy-go/ccproxy/internal/lease"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
 // relay brings one answer to the client: the last one, where several providers have to be asked.
@@ -339,7 +339,8 @@ func upstreamText(body []byte) string {
 	if !jsonObject(body) {
 		return ""
 	}
-	for _, path := range [...][]string{{"error", "message"}, {"error"}, {"message"}, {"detail"}, {"detail", "message"}} {
+	places := [...][]string{{"error", "message"}, {"error"}, {"message"}, {"detail"}, {"detail", "message"}}
+	for _, path := range places {
 		if text, ok := jsonString(body, path...); ok && text != "" {
 			return strings.ToValidUTF8(text[:min(len(text), maxErrorText)], "")
 		}

@@ -29,7 +29,7 @@ func setbackOf(err error, latency time.Duration) *setback {
 	}
 	// These two are the proxy's own words.
 	s.told = s.status != http.StatusBadGateway && s.status != http.StatusGatewayTimeout
-	s.final = isOurs(err)
+	s.final = isOurs(err) || errors.Is(err, ErrBegun)
 	return s
 }
 
@@ -63,6 +63,9 @@ func (s *setback) fallsBack() bool {
 
 // judge tells the breaker how an attempt has gone, and the budget of retries if it went well.
 func (t *relay) judge(err error) {
+	if err == nil && t.ans.estimated {
+		return // nobody was called
+	}
 	if err == nil && t.ex.failure == nil && t.ans.Status < http.StatusBadRequest {
 		t.leave.end(succeeded)
 		if t.memory.retry.Max > 0 {
@@ -88,8 +91,11 @@ func (t *relay) outcome(err error) outcome {
 	case err != nil:
 		status = asError(err).status()
 	}
-	if status >= http.StatusInternalServerError {
+	switch {
+	case status >= http.StatusInternalServerError:
 		return failed
+	case t.ans == nil:
+		return undecided // the provider may have refused the call by itself
 	}
 	return succeeded
 }

@@ -17,8 +17,11 @@ import (
 	"github.com/ccproxy-go/ccproxy/system/accesslog"
 	"github.com/ccproxy-go/ccproxy/system/balancer"
 	"github.com/ccproxy-go/ccproxy/system/budgets"
+	"github.com/ccproxy-go/ccproxy/system/commandreplay"
+	"github.com/ccproxy-go/ccproxy/system/dashboard"
 	"github.com/ccproxy-go/ccproxy/system/maxtokens"
 	"github.com/ccproxy-go/ccproxy/system/pricing"
+	"github.com/ccproxy-go/ccproxy/system/requesttracer"
 )
 
 // Factories returns a new slice of the factories of all plugins of this module.
@@ -30,11 +33,15 @@ func Factories() []ccproxy.Factory {
 		claudeapi.Factory(),
 		claudesdk.Factory(),
 		codex.Factory(),
+		commandreplay.Factory(),
+		dashboard.Factory(),
 		echo.Factory(),
 		maxtokens.Factory(),
 		oauthclaude.Factory(),
 		oauthcodex.Factory(),
 		openaicompat.Factory(),
 		pricing.Factory(),
+		requesttracer.AliasFactory(),
+		requesttracer.Factory(),
 	}
 }

@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -46,16 +45,20 @@ func (m *mutator) prepare(ctx context.Context, req *PreparedRequest) error {
 	if c == nil {
 		return m.verdict(err)
 	}
-	callCtx, cancel := context.WithTimeoutCause(ctx, m.timeout, ErrHookTimeout)
-	defer cancel()
-	stop := context.AfterFunc(m.lifetime, cancel)
-	defer stop()
-	go m.run(callCtx, c, req.fork())
+	callCtx := &prepareContext{Context: ctx, lifetime: m.lifetime, deadline: time.Now().Add(m.timeout)}
+	defer callCtx.release()
+	fork := req.fork()
+	go m.run(callCtx, c, fork)
 
+	late := time.NewTimer(m.timeout)
+	defer late.Stop()
 	select {
 	case <-c.done:
-	case <-callCtx.Done():
+	case <-late.C:
+	case <-ctx.Done():
+	case <-m.lifetime.Done():
 	}
+	fork.loan.recall()
 	return m.conclude(ctx, callCtx, c, req)
 }
 
@@ -116,7 +119,7 @@ func (m *mutator) finish(c *call, out outcome, sealed *PreparedRequest) {
 }
 
 // conclude decides what came of a call: adopted, passed over or refused.
-func (m *mutator) conclude(ctx, callCtx context.Context, c *call, req *PreparedRequest) error {
+func (m *mutator) conclude(ctx context.Context, callCtx *prepareContext, c *call, req *PreparedRequest) error {
 	m.mu.Lock()
 	if !c.finished {
 		c.abandoned = true
@@ -145,13 +148,12 @@ func (m *mutator) conclude(ctx, callCtx context.Context, c *call, req *PreparedR
 }
 
 // result is the call's outcome as the waiting request sees it.
-func (c *call) result(callCtx context.Context) outcome {
+func (c *call) result(callCtx *prepareContext) outcome {
 	if c.finished && c.out.err == nil {
 		return c.out
 	}
-	cause := context.Cause(callCtx)
 	switch {
-	case errors.Is(cause, ErrHookTimeout):
+	case callCtx.overdue():
 		return outcome{err: ErrHookTimeout, text: ErrHookTimeout.Error()}
 	case !c.finished:
 		return outcome{err: ErrClosed, text: ErrClosed.Error()}

@@ -6,14 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 )
 
 // PreparedRequest is a request about to be sent upstream, as a [Mutator] may change it.
 //
 // Method, URL, Model, Header and the body are taken over from a mutator that succeeds; the other fields
 // inform, and what a mutator writes into them is ignored. Header has no credentials in it: they are set
-// afterwards. A PreparedRequest is not safe for concurrent use.
+// afterwards. A PreparedRequest is not safe for concurrent use. Once Prepare has returned, or was given up, what it was
+// given has no body any more.
 type PreparedRequest struct {
 	RequestID   string
 	Provider    string
@@ -36,6 +39,9 @@ type PreparedRequest struct {
 	isParsed bool
 	body     any // through SetBody
 	bodySet  bool
+	scanned  *scan // of raw, once Member was called; forks share it
+	loan     *loan // of the bodies and the base, if they are somebody else's
+	base     http.Header
 }
 
 // NewPreparedRequest returns a request with the body; the caller fills the fields. body is kept, not
@@ -45,15 +51,27 @@ func NewPreparedRequest(body []byte) *PreparedRequest {
 }
 
 // OriginalBody returns a copy of the body as it was before any mutator.
-func (r *PreparedRequest) OriginalBody() []byte { return bytes.Clone(r.original) }
+func (r *PreparedRequest) OriginalBody() []byte {
+	if !r.loan.begin() {
+		return nil
+	}
+	defer r.loan.end()
+	return bytes.Clone(r.original)
+}
 
 // RawBody returns a copy of the body as earlier mutators, or SetRawBody, left it.
-func (r *PreparedRequest) RawBody() []byte { return bytes.Clone(r.raw) }
+func (r *PreparedRequest) RawBody() []byte {
+	if !r.loan.begin() {
+		return nil
+	}
+	defer r.loan.end()
+	return bytes.Clone(r.raw)
+}
 
 // SetRawBody replaces the body by a copy of b, which need not be JSON. It beats SetBody.
 func (r *PreparedRequest) SetRawBody(b []byte) {
 	r.raw, r.rawSet = bytes.Clone(b), true
-	r.parsed, r.parseErr, r.isParsed = nil, nil, false
+	r.parsed, r.parseErr, r.isParsed, r.scanned = nil, nil, false, nil
 }
 
 // Body returns the body as JSON: maps, slices, strings, json.Number. It is parsed on the first call, later
@@ -64,7 +82,7 @@ func (r *PreparedRequest) Body() (any, error) {
 		return r.body, nil
 	}
 	if !r.isParsed {
-		r.parsed, r.parseErr = parseJSON(r.raw)
+		r.parsed, r.parseErr = parseJSON(r.RawBody())
 		r.isParsed = true
 	}
 	return r.parsed, r.parseErr
@@ -77,18 +95,28 @@ func (r *PreparedRequest) SetBody(v any) { r.body, r.bodySet = v, true }
 // SetBody left, else the original itself. The bytes must not be changed. A SetBody value that is not JSON
 // is an error.
 func (r *PreparedRequest) Result() (body []byte, changed bool, err error) {
-	body = r.raw
-	if r.bodySet && !r.rawSet {
-		if body, err = marshalJSON(r.body); err != nil {
-			return nil, false, err
-		}
+	if body, err = r.result(); err != nil || !r.loan.begin() {
+		return nil, false, err
 	}
-	return body, !bytes.Equal(body, r.original), nil
+	defer r.loan.end()
+	changed = !bytes.Equal(body, r.original)
+	if r.loan != nil { // the borrower may keep it
+		body = bytes.Clone(body)
+	}
+	return body, changed, nil
+}
+
+// result is the body to send, uncopied.
+func (r *PreparedRequest) result() ([]byte, error) {
+	if r.bodySet && !r.rawSet {
+		return marshalJSON(r.body)
+	}
+	return r.raw, nil
 }
 
 // settle makes what was set through SetRawBody and SetBody the body that forks start from.
 func (r *PreparedRequest) settle() error {
-	body, _, err := r.Result()
+	body, err := r.result()
 	if err != nil {
 		return err
 	}
@@ -96,35 +124,52 @@ func (r *PreparedRequest) settle() error {
 	return nil
 }
 
-// fork returns a copy for one mutator. The bodies are shared, because nothing hands them out.
+// fork returns a copy for one mutator. The bodies are lent, because nothing hands them out.
 func (r *PreparedRequest) fork() *PreparedRequest {
 	c := *r
-	c.Header = cloneHeader(r.Header)
+	c.Header, c.base = cloneHeader(r.Header), r.Header
 	c.replaceBody(r.raw)
+	c.scanned, c.loan = r.scanned, new(loan)
 	return &c
 }
 
 // seal returns what a mutator changed in its fork, in a form the mutator holds no reference to.
 func (r *PreparedRequest) seal() (*PreparedRequest, error) {
-	body, _, err := r.Result()
+	body, err := r.result()
 	if err != nil {
 		return nil, err
 	}
-	return &PreparedRequest{
-		Method: r.Method, URL: r.URL, Model: r.Model, Header: cloneHeader(r.Header), raw: body,
-	}, nil
+	sealed := &PreparedRequest{
+		Method: r.Method, URL: r.URL, Model: r.Model, Header: r.sealHeader(), raw: body,
+	}
+	if r.rawSet || !r.bodySet {
+		sealed.scanned = r.scanned
+	}
+	return sealed, nil
+}
+
+// sealHeader returns the header that a fork was made from, unless the mutator has changed it.
+func (r *PreparedRequest) sealHeader() http.Header {
+	if r.base != nil && r.loan.begin() {
+		defer r.loan.end()
+		if maps.EqualFunc(r.Header, r.base, slices.Equal) {
+			return r.base
+		}
+	}
+	return cloneHeader(r.Header)
 }
 
 // adopt takes over what a mutator's sealed fork says.
 func (r *PreparedRequest) adopt(s *PreparedRequest) {
 	r.Method, r.URL, r.Model, r.Header = s.Method, s.URL, s.Model, s.Header
 	r.replaceBody(s.raw)
+	r.scanned = s.scanned
 }
 
 func (r *PreparedRequest) replaceBody(raw []byte) {
 	r.raw, r.rawSet = raw, false
 	r.body, r.bodySet = nil, false
-	r.parsed, r.parseErr, r.isParsed = nil, nil, false
+	r.parsed, r.parseErr, r.isParsed, r.scanned = nil, nil, false, nil
 }
 
 // cloneHeader never returns nil: the header is there to be written to.

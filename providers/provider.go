@@ -77,7 +77,6 @@ func (p *Provider) Do(ctx context.Context, call *ccproxy.Call) (*ccproxy.Answer,
 		}
 	}
 	if call.Prepares() {
-		ctx = lease.With(ctx, nil) // hooks have seen the body, and a late one may still
 		if err := p.prepare(ctx, req, path); err != nil {
 			return nil, err
 		}

@@ -51,8 +51,11 @@ func (b *turnBody) Read(p []byte) (int, error) {
 	}
 	b.head = append(b.head, p[:min(n, firstEventSize-len(b.head))]...)
 	event, whole := firstEvent(b.head)
-	if whole || err != nil || len(b.head) >= firstEventSize {
-		b.tell(Outcome{Status: statusOfEvent(event)})
+	switch status := statusOfEvent(event); {
+	case whole, status != 0 && err != nil, len(b.head) >= firstEventSize:
+		b.tell(Outcome{Status: status})
+	case err != nil: // what says nothing is no success
+		b.tell(Outcome{Err: err})
 	}
 	return n, err
 }

@@ -10,11 +10,14 @@ import (
 
 	"github.com/cli/browser"
 
+	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/bundled"
 	"github.com/ccproxy-go/ccproxy/cmd/ccproxy/command"
 	"github.com/ccproxy-go/ccproxy/system/analytics"
 	"github.com/ccproxy-go/ccproxy/system/balancer/redis"
 	"github.com/ccproxy-go/ccproxy/system/metrics"
+	"github.com/ccproxy-go/ccproxy/system/otel"
+	"github.com/ccproxy-go/ccproxy/system/permissions"
 )
 
 func main() {
@@ -29,6 +32,11 @@ func main() {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	browser.Stdout = os.Stderr // what a browser says is no result of ours
-	factories := append(bundled.Factories(), analytics.Factory(), metrics.Factory(), redis.Factory())
-	os.Exit(command.Run(ctx, command.Options{Factories: factories, Hangup: hangup}, os.Args[1:]))
+	os.Exit(command.Run(ctx, command.Options{Factories: factories(), Hangup: hangup}, os.Args[1:]))
+}
+
+// factories are all plugins: those of the library, and those with a module of their own.
+func factories() []ccproxy.Factory {
+	return append(bundled.Factories(),
+		analytics.Factory(), metrics.Factory(), otel.Factory(), permissions.Factory(), redis.Factory())
 }

@@ -2,6 +2,7 @@ package rawjson
 
 import (
 	"bytes"
+	"math"
 	"math/bits"
 	"strconv"
 	"unicode/utf8"
@@ -49,6 +50,28 @@ func Int(raw []byte) (n int64, ok bool) {
 	}
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	return n, err == nil
+}
+
+// Whole is [Int] for whole numbers however they are written, such as 64000.0 and 6.4e4, which many servers take for the
+// same. Those beyond an int64 become the largest or least.
+func Whole(raw []byte) (n int64, ok bool) {
+	if n, ok := Int(raw); ok {
+		return n, true
+	}
+	raw = trim(raw)
+	if len(raw) == 0 || raw[0] != '-' && classes[raw[0]]&classDigit == 0 || numberEnd(raw, 0) != len(raw) {
+		return 0, false
+	}
+	f, _ := strconv.ParseFloat(string(raw), 64) // infinite where it is too large
+	switch {
+	case f != math.Trunc(f):
+		return 0, false
+	case f >= math.MaxInt64:
+		return math.MaxInt64, true
+	case f <= math.MinInt64:
+		return math.MinInt64, true
+	}
+	return int64(f), true
 }
 
 // Bool decodes true and false; ok is false for anything else.

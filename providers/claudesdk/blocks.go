@@ -58,6 +58,7 @@ type resultBlock struct {
 // showToolUse shows a use of a tool when its input is whole.
 func (t *translator) showToolUse(use *toolUse) error {
 	t.running++
+	t.worked = true
 	if t.mode == modeIgnore {
 		return nil
 	}

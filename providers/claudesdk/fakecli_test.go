@@ -246,6 +246,13 @@ func (f *fake) answer(text string) {
 	case "fail":
 		f.fail(rest)
 		return
+	case "workandfail":
+		f.start()
+		f.open(0, map[string]any{"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": map[string]any{}})
+		f.close(0)
+		f.stop("tool_use")
+		f.fail(rest)
+		return
 	case "subtype":
 		f.start()
 		f.result(map[string]any{"subtype": rest, "is_error": rest != "error_max_turns"}, 1)

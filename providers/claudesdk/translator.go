@@ -28,6 +28,7 @@ type translator struct {
 	stop    json.RawMessage   // the last stop_reason
 	waiting []json.RawMessage // system messages from before the start
 	running int               // tools that have not come to a result
+	worked  bool              // the CLI has used a tool, whether the client sees that or not
 }
 
 // toolUse is a use of a tool whose input comes in parts.
@@ -143,6 +144,7 @@ func (t *translator) blockStart(index int64, block json.RawMessage) error {
 		return nil
 	}
 	if !spoken(block) {
+		t.worked = true
 		t.tools[index] = &toolUse{block: bytes.Clone(block)}
 		return nil
 	}

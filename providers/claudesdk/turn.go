@@ -24,7 +24,7 @@ func (p *provider) answer(ctx context.Context, j *job, yield func(adapters.Event
 		_, err = p.attempt(ctx, j, t, false)
 	}
 	if err != nil && !errors.Is(err, errLeft) {
-		yield(adapters.Event{}, explain(err))
+		yield(adapters.Event{}, t.final(explain(err)))
 	}
 }
 
@@ -201,4 +201,12 @@ func explain(err error) error {
 	default:
 		return &ccproxy.Error{Status: status, Message: "the CLI could not be used", Err: err}
 	}
+}
+
+// final makes a failure one after which nobody is asked again, if the CLI has used tools: what they did is done.
+func (t *translator) final(err error) error {
+	if e, ok := errors.AsType[*ccproxy.Error](err); ok && t.worked {
+		e.Err = errors.Join(ccproxy.ErrBegun, e.Err)
+	}
+	return err
 }

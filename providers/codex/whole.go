@@ -16,15 +16,17 @@ import (
 )
 
 // whole makes the answer that the public API would have given of a stream: the response in its terminal event, with
-// whatever ChatGPT says in it. The neutral model would not do, since it knows less. A stream that fails is an error.
+// whatever ChatGPT says in it. The neutral model would not do, since it knows less. A stream that fails is an error,
+// and one after which nobody is to be asked again if some of the answer had come.
 func whole(ctx context.Context, ans *ccproxy.Answer) (*ccproxy.Answer, error) {
 	defer ans.Body.Close() // what was read is what counts
 	events := sse.NewReader(ans.Body, 0)
 	var output outputItems
+	begun := false
 	for {
 		ev, err := events.Next()
 		if err != nil {
-			return nil, brokenOff(ctx, err)
+			return nil, final(brokenOff(ctx, err), begun)
 		}
 		if !ev.HasData {
 			continue
@@ -36,11 +38,25 @@ func whole(ctx context.Context, ans *ccproxy.Answer) (*ccproxy.Answer, error) {
 		terminal, failed := adapters.Terminal(adapters.OpenAIResponses, kind, ev.Data)
 		switch {
 		case failed:
-			return nil, streamFailure(adapters.Event{Type: kind, Data: ev.Data}, ans.Header)
+			return nil, final(streamFailure(adapters.Event{Type: kind, Data: ev.Data}, ans.Header), begun)
 		case terminal:
 			return response(ans, ev.Data, &output)
 		}
+		begun = begun || !announces(kind)
 	}
+}
+
+// announces tells of an event that says no more than that an answer is going to come.
+func announces(kind string) bool {
+	return kind == "response.created" || kind == "response.in_progress" || kind == "response.queued"
+}
+
+// final makes an error one after which nobody is asked again, if the answer had begun.
+func final(err error, begun bool) error {
+	if e, ok := errors.AsType[*ccproxy.Error](err); ok && begun {
+		e.Err = errors.Join(ccproxy.ErrBegun, e.Err)
+	}
+	return err
 }
 
 // brokenOff says what became of a stream that cannot be read to its end.

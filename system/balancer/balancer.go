@@ -127,7 +127,7 @@ func (p *plugin) Shutdown(context.Context) error { return nil }
 // HealthCheck implements [ccproxy.HealthChecker]: a provider none of whose accounts can be used is a warning, and so is
 // a state that cannot be shared.
 func (p *plugin) HealthCheck(context.Context) ccproxy.Health {
-	var h ccproxy.Health
+	h := ccproxy.Health{Details: map[string]any{"providers": p.show()}}
 	for _, pool := range p.all() {
 		if away := pool.stateError(); away != nil {
 			h.Status, h.Output = ccproxy.HealthWarn, "the state of accounts is not shared: "+away.Error()

@@ -47,16 +47,21 @@ func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h routes) list(w http.ResponseWriter) {
-	out := shown{Providers: []shownProvider{}, Shared: h.plugin.state != nil}
+	answer(w, http.StatusOK, shown{Providers: h.plugin.show(), Shared: h.plugin.state != nil})
+}
+
+// show is what is shown of all accounts.
+func (p *plugin) show() []shownProvider {
+	out := []shownProvider{}
 	now := time.Now()
-	for _, pool := range h.plugin.all() {
-		p := shownProvider{Provider: pool.provider, Strategy: pool.rules.Strategy}
+	for _, pool := range p.all() {
+		s := shownProvider{Provider: pool.provider, Strategy: pool.rules.Strategy}
 		for _, m := range pool.members {
-			p.Accounts = append(p.Accounts, pool.show(m, now))
+			s.Accounts = append(s.Accounts, pool.show(m, now))
 		}
-		out.Providers = append(out.Providers, p)
+		out = append(out, s)
 	}
-	answer(w, http.StatusOK, out)
+	return out
 }
 
 type shown struct {

@@ -49,33 +49,40 @@ func names(provider string, models ...string) []string {
 
 // estimate guesses what a request will use: its size in tokens, and as much output as it asks for, up to most.
 func (d *demand) estimate(req *hooks.PreparedRequest, models prices, most int64) {
-	body := req.RawBody()
-	d.usage = hooks.Usage{Model: req.Model, InputTokens: min(int64(len(body))/bytesPerToken, maxInputTokens)}
+	size := int64(req.BodyBytes())
+	d.usage = hooks.Usage{Model: req.Model, InputTokens: min(size/bytesPerToken, maxInputTokens)}
 	if req.Operation == string(ccproxy.OpEmbeddings) {
 		return // has no output
 	}
 	if most < 0 {
 		most = math.MaxInt32
 	}
-	d.usage.OutputTokens = min(asked(body, req.Model, models), most)
+	d.usage.OutputTokens = min(asked(req, models), most)
 }
 
-// asked is how much output a request asks for.
-func asked(body []byte, model string, models prices) int64 {
-	var doc rawjson.Doc
-	if doc.Scan(body, rawjson.Options{}) == nil {
-		for _, key := range [...]string{"max_completion_tokens", "max_output_tokens", "max_tokens"} {
-			raw, ok := doc.Raw(key)
-			if !ok {
-				continue
-			}
-			if n, ok := rawjson.Int(raw); ok && n > 0 {
-				return n
-			}
-		}
+// asked is how much output a request asks for: the most that any dialect would take it for, times the answers that it
+// wants.
+func asked(req *hooks.PreparedRequest, models prices) int64 {
+	number := func(key string) int64 {
+		raw, _ := req.Member(key)
+		n, _ := rawjson.Whole(raw)
+		return max(n, 0)
 	}
+	most := max(number("max_completion_tokens"), number("max_output_tokens"), number("max_tokens"))
+	if most == 0 {
+		most = usual(req, models)
+	}
+	answers := max(number("n"), 1)
+	if most > math.MaxInt64/answers {
+		return math.MaxInt64
+	}
+	return most * answers
+}
+
+// usual is how much output there may be where a request does not say.
+func usual(req *hooks.PreparedRequest, models prices) int64 {
 	if models != nil {
-		if n, ok := models.OutputLimit(model); ok {
+		if n, ok := models.OutputLimit(req.Model); ok {
 			return n
 		}
 	}

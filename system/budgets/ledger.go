@@ -51,6 +51,7 @@ type ledger struct {
 // hold is what one request has reserved.
 type hold struct {
 	id, caller string
+	models     []string // as in demand
 	began      time.Time
 	claims     []claim
 	spent      Spent // estimated
@@ -93,7 +94,7 @@ func (l *ledger) claim(b *budget, caller string, at time.Time) claim {
 // begin reserves for a request, or says why it may not begin.
 func (l *ledger) begin(ctx context.Context, d demand, claims []claim) error {
 	now := time.Now()
-	h := &hold{id: d.id, caller: d.caller, began: now, claims: claims}
+	h := &hold{id: d.id, caller: d.caller, models: d.models, began: now, claims: claims}
 	h.spent = Spent{EstimatedTokens: tokensOf(&d.usage)}
 	if cost, err := l.cost(&d.usage, d.models...); err == nil {
 		h.spent.EstimatedCost = cost
@@ -147,7 +148,7 @@ func (l *ledger) reserve(h *hold, retry bool) (reserved []Spent, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if retry {
-		l.drop(l.find(h.id, h.caller, false))
+		l.drop(l.find(h.id, h.caller, h.models, false))
 	}
 	if l.count >= maxHolds {
 		return nil, false
@@ -161,14 +162,25 @@ func (l *ledger) reserve(h *hold, retry bool) (reserved []Spent, ok bool) {
 	return reserved, true
 }
 
-// find returns a hold of a request, nil if there is none. Clients choose ids: several requests may have the same.
-// One that was refused leaves its hold empty behind, for the event of its end to find that and not another
-// request's. The caller holds the mutex.
-func (l *ledger) find(id, caller string, refused bool) *hold {
+// find returns a hold of a request, nil if there is none. Clients choose ids: several requests may have the same, and
+// one for the same models is as good as the request's own. One that was refused leaves its hold empty behind, for the
+// event of its end to find that and not another request's. The caller holds the mutex.
+func (l *ledger) find(id, caller string, models []string, refused bool) *hold {
 	var found *hold
+	best := -1
 	for _, h := range l.holds[id] {
-		if h.caller == caller && (found == nil || (h.claims == nil) == refused) {
-			found = h
+		if h.caller != caller {
+			continue
+		}
+		fit := 0
+		if (h.claims == nil) == refused {
+			fit += 2
+		}
+		if slices.Equal(h.models, models) {
+			fit++
+		}
+		if fit >= best {
+			found, best = h, fit
 		}
 	}
 	return found
@@ -218,8 +230,9 @@ func (l *ledger) release(h *hold) {
 // end counts what a request has used.
 func (l *ledger) end(ctx context.Context, o *outcome, began time.Time) {
 	claims, guess := []claim(nil), Spent{}
+	models := names(o.request.Provider, o.model, o.request.Model)
 	l.mu.Lock()
-	h := l.find(o.request.ID, o.request.CallerID, o.usage == nil && !o.answered)
+	h := l.find(o.request.ID, o.request.CallerID, models, o.usage == nil && !o.answered)
 	if h != nil {
 		claims, guess = h.claims, h.spent
 	}
@@ -227,7 +240,7 @@ func (l *ledger) end(ctx context.Context, o *outcome, began time.Time) {
 	if h != nil {
 		defer l.release(h)
 	} else if o.usage != nil && o.op != "count_tokens" {
-		claims = l.claims(o.request.CallerID, names(o.request.Provider, o.model, o.request.Model), began)
+		claims = l.claims(o.request.CallerID, models, began)
 	}
 	if len(claims) == 0 {
 		return

@@ -114,31 +114,25 @@ func (p *plugin) prepare(ctx context.Context, req *hooks.PreparedRequest) error 
 	if req.Operation != string(ccproxy.OpGenerate) || !p.cfg.concerns(req.Provider) {
 		return nil
 	}
-	var doc rawjson.Doc
-	if err := doc.Scan(req.RawBody(), rawjson.Options{}); err != nil {
-		return nil //nolint:nilerr // the upstream refuses what is not JSON
+	c, ok := p.decide(req)
+	if ok && req.SetMember(c.Field, strconv.AppendInt(nil, c.To, 10)) { // the upstream refuses what is not JSON
+		p.tell(ctx, c)
 	}
-	c, ok := p.decide(&doc, req)
-	if !ok {
-		return nil
-	}
-	req.SetRawBody(doc.Set(c.Field, strconv.AppendInt(nil, c.To, 10)))
-	p.tell(ctx, c)
 	return nil
 }
 
 // decide says what is to change; ok is false for nothing.
-func (p *plugin) decide(doc *rawjson.Doc, req *hooks.PreparedRequest) (c Change, ok bool) {
+func (p *plugin) decide(req *hooks.PreparedRequest) (c Change, ok bool) {
 	c = Change{RequestID: req.RequestID, Provider: req.Provider, Model: req.Model}
 	var required bool
-	c.Field, required = field(doc, adapters.Format(req.Format))
+	c.Field, required = field(req)
 	if c.Field == "" {
 		return c, false
 	}
 	limit, known := p.limit(req)
-	raw, set := doc.Raw(c.Field)
+	raw, set := req.Member(c.Field)
 	if set && string(raw) != "null" {
-		c.From, set = rawjson.Int(raw)
+		c.From, set = rawjson.Whole(raw)
 		if !set || c.From < 1 {
 			return c, false
 		}
@@ -153,22 +147,22 @@ func (p *plugin) decide(doc *rawjson.Doc, req *hooks.PreparedRequest) (c Change,
 	}
 	c.Reason, c.To = "missing", limit
 	if !known {
-		c.To = p.cfg.FallbackMaxTokens + thinking(doc)
+		c.To = p.cfg.FallbackMaxTokens + thinking(req)
 	}
 	return c, true
 }
 
 // field is where a request holds its limit, "" in an unknown dialect; required tells that it has to.
-func field(doc *rawjson.Doc, f adapters.Format) (name string, required bool) {
-	switch f {
+func field(req *hooks.PreparedRequest) (name string, required bool) {
+	switch adapters.Format(req.Format) {
 	case adapters.AnthropicMessages:
 		return "max_tokens", true
 	case adapters.OpenAIResponses:
 		return "max_output_tokens", false
 	case adapters.OpenAIChatCompletions:
 		const old, current = "max_tokens", "max_completion_tokens"
-		_, hasOld := doc.Raw(old)
-		if _, hasCurrent := doc.Raw(current); hasOld && !hasCurrent {
+		_, hasOld := req.Member(old)
+		if _, hasCurrent := req.Member(current); hasOld && !hasCurrent {
 			return old, false
 		}
 		return current, false
@@ -177,8 +171,8 @@ func field(doc *rawjson.Doc, f adapters.Format) (name string, required bool) {
 }
 
 // thinking is the budget for thinking, which a limit has to be larger than.
-func thinking(doc *rawjson.Doc) int64 {
-	raw, ok := doc.Raw("thinking")
+func thinking(req *hooks.PreparedRequest) int64 {
+	raw, ok := req.Member("thinking")
 	if !ok {
 		return 0
 	}

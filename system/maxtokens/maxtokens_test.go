@@ -128,6 +128,11 @@ func TestRequests(t *testing.T) {
 			`{"max_tokens":9999,"model":"house-a"}`, "",
 		},
 		{"no number", limits, "/a" + messages, `{"max_tokens":"9999","model":"house-a"}`, ""},
+		{
+			"another number", limits, "/a" + messages, `{"max_tokens":9999.0,"model":"house-a"}`,
+			`{"max_tokens":1000,"model":"house-a"}`,
+		},
+		{"and another", limits, "/a" + messages, `{"max_tokens":1e30,"model":"house-a"}`, `{"max_tokens":1000,"model":"house-a"}`},
 		{"a fraction", limits, "/a" + messages, `{"max_tokens":9999.5,"model":"house-a"}`, ""},
 		{"below zero", limits, "/a" + messages, `{"max_tokens":-1,"model":"house-a"}`, ""},
 		{"counting", limits, "/a" + messages + "/count_tokens", `{"model":"house-a"}`, ""},

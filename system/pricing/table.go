@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,13 +43,16 @@ const (
 	maxNearest = 3
 )
 
-// table is a list of prices. It does not change.
+// table is a list of prices. It does not change once it is in force.
 type table struct {
 	date   time.Time
 	source string
 	prices []Price
 	names  map[string]int // of models and aliases, in lower case, to prices
 	namer  *namer
+
+	found memo[int]      // places in prices of names that are not in names; -1 for those without a price
+	near  memo[[]string] // of names without a price
 }
 
 // list is a list of prices before it is indexed, in the form of the embedded one.
@@ -143,6 +147,8 @@ func (t *table) add(p *Price) {
 		t.prices = append(t.prices, Price{})
 	}
 	t.prices[i] = *p
+	t.found.forget()
+	t.near.forget()
 	t.names[strings.ToLower(p.Model)] = i
 	for _, alias := range p.Aliases {
 		t.names[strings.ToLower(alias)] = i
@@ -166,12 +172,28 @@ func (t *table) lookup(model string) (*Price, bool) {
 	if len(model) > maxName {
 		return nil, false
 	}
+	i, ok := t.names[model]
+	if !ok {
+		i, ok = t.found.recall(model)
+	}
+	if !ok {
+		i = t.search(model)
+		t.found.remember(strings.Clone(model), i)
+	}
+	if i < 0 {
+		return nil, false
+	}
+	return &t.prices[i], true
+}
+
+// search finds the place of a price in prices by what a name may mean, -1 for none.
+func (t *table) search(model string) int {
 	for _, name := range t.namer.variants(model) {
 		if i, ok := t.names[name]; ok {
-			return &t.prices[i], true
+			return i
 		}
 	}
-	return nil, false
+	return -1
 }
 
 // unknown is the error for a model without a price.
@@ -180,11 +202,21 @@ func (t *table) unknown(model string) *UnknownModelError {
 	if model == "" || len(model) > maxName {
 		return e
 	}
+	near, ok := t.near.recall(model)
+	if !ok {
+		near = t.nearest(model)
+		t.near.remember(strings.Clone(model), near)
+	}
+	e.Nearest = slices.Clone(near)
+	return e
+}
+
+// nearest finds names with a price that are similar to one without.
+func (t *table) nearest(model string) []string {
 	names := make([]string, 0, len(t.prices))
 	for i := range t.prices {
 		names = append(names, t.prices[i].Model)
 	}
 	variants := t.namer.variants(model)
-	e.Nearest = nearest.Names(variants[len(variants)-1], names, maxNearest)
-	return e
+	return nearest.Names(variants[len(variants)-1], names, maxNearest)
 }

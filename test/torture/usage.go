@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -22,11 +21,11 @@ type usage struct {
 
 // used is what this process has used.
 func used() (usage, error) {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+	cpu, err := cpuTime()
+	if err != nil {
 		return usage{}, err
 	}
-	u := usage{CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), Goroutines: runtime.NumGoroutine()}
+	u := usage{CPU: cpu, Goroutines: runtime.NumGoroutine()}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return u, nil //nolint:nilerr // not on this system

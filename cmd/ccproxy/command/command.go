@@ -80,6 +80,7 @@ func tree(o Options) (*app, *cobra.Command, error) {
 	if err := a.attachPluginCommands(root); err != nil {
 		return nil, nil, err
 	}
+	addCompletion(root)
 	return a, root, nil
 }
 

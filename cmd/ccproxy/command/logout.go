@@ -49,7 +49,10 @@ func (a *app) refreshCommand() *cobra.Command {
 
 // advise tells what helps where only a login does.
 func (a *app) advise(acc *account, err error) error {
-	if errors.Is(err, oauth.ErrNeedsLogin) || errors.Is(err, oauth.ErrNoCredentials) {
+	if errors.Is(err, oauth.ErrNoCredentials) {
+		return fmt.Errorf("%s: %w, see \"%s auth login %s\"", acc.name, errNotLoggedIn, a.Name, acc.name)
+	}
+	if errors.Is(err, oauth.ErrNeedsLogin) {
 		return fmt.Errorf("%w; log in with \"%s auth login %s\"", err, a.Name, acc.name)
 	}
 	return err

@@ -18,7 +18,7 @@ const configName = "ccproxy.toml"
 func (a *app) configInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "init", Short: "Write a configuration file to begin with", Args: exactly(0),
-		Long: "Write a configuration file to begin with: every key with its default, commented out.",
+		Long: "Write a configuration file to begin with: every key with what it is for and its default, commented out.",
 	}
 	dir := cmd.Flags().StringP("output-dir", "o", ".", "write "+configName+" to `DIR`")
 	force := cmd.Flags().Bool("force", false, "replace a file that is there")
@@ -77,8 +77,8 @@ func (a *app) allPlugins() []string {
 // commented writes keys as a file that changes nothing.
 func commented(entries []config.Entry) string {
 	var out strings.Builder
-	out.WriteString("# Every key with its default. Take the # away from those that you change, " +
-		"and from the table above them.\n")
+	out.WriteString("# Every key with what it is for and its default. Take the # away from those that you change, " +
+		"and from the table\n# above them. What begins with \"# \" are words.\n")
 	// Keys without a table come first: what follows a table is in it.
 	for _, e := range entries {
 		if !strings.Contains(e.Key, ".") {
@@ -93,7 +93,7 @@ func commented(entries []config.Entry) string {
 		}
 		if e.Key[:dot] != table {
 			table = e.Key[:dot]
-			fmt.Fprintf(&out, "\n# [%s]\n", table)
+			fmt.Fprintf(&out, "\n#[%s]\n", table)
 		}
 		writeKey(&out, e.Key[dot+1:], e)
 	}
@@ -101,11 +101,27 @@ func commented(entries []config.Entry) string {
 }
 
 func writeKey(out *strings.Builder, name string, e config.Entry) {
+	for _, line := range wrapped(e.Description, 110) {
+		fmt.Fprintf(out, "# %s\n", line)
+	}
 	if e.Default == "" || e.Secret {
-		fmt.Fprintf(out, "# %s = … # %s\n", name, e.Type)
+		fmt.Fprintf(out, "#%s = … # %s\n", name, e.Type)
 		return
 	}
-	fmt.Fprintf(out, "# %s = %s\n", name, e.Default)
+	fmt.Fprintf(out, "#%s = %s\n", name, e.Default)
+}
+
+// wrapped breaks a text into lines of at most width bytes, but for longer words.
+func wrapped(text string, width int) []string {
+	var lines []string
+	for _, word := range strings.Fields(text) {
+		if n := len(lines); n > 0 && len(lines[n-1])+1+len(word) <= width {
+			lines[n-1] += " " + word
+			continue
+		}
+		lines = append(lines, word)
+	}
+	return lines
 }
 
 // writeNew writes a file that nobody else may read, which must not be there yet.

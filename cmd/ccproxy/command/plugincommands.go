@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +99,8 @@ func (a *app) withPlugins(
 	for _, w := range file.Warnings {
 		fmt.Fprintln(a.Stderr, "warning:", w)
 	}
-	proxy, err := a.build(file.Settings, a.quietLogger(file.Logging))
+	proxy, err := a.build(file.Settings, a.quietLogger(file.Logging),
+		ccproxy.WithPublicURL(cmp.Or(file.Server.PublicURL, "http://"+dialable(file.Server))))
 	if err != nil {
 		return err
 	}

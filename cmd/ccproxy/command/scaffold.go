@@ -199,6 +199,9 @@ func (s *scaffold) render(name string) ([]byte, error) {
 
 // inModule tells whether a directory, or one above it, has a go.mod.
 func inModule(dir string) bool {
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute // above ".." there is more than the working directory
+	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			return true

@@ -213,3 +213,23 @@ func TestScaffoldRefuses(t *testing.T) {
 		t.Errorf("again: %d %s%s", code, out, errs)
 	}
 }
+
+// A plugin beside the module that one works in is no part of that module.
+func TestScaffoldBesideAModule(t *testing.T) {
+	w := newWorkshop(t)
+	w.write("module/go.mod", "module example.com/module\n")
+	t.Chdir(filepath.Join(w.dir, "module"))
+	w.dir = ""
+	if code, _, errs := w.ccproxy("plugins", "scaffold", "beside", "-p", "../beside"); code != ExitOK {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	if _, err := os.Stat(filepath.Join("..", "beside", "go.mod")); err != nil {
+		t.Error(err)
+	}
+	if code, _, errs := w.ccproxy("plugins", "scaffold", "inside"); code != ExitOK {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	if _, err := os.Stat(filepath.Join("inside", "go.mod")); err == nil {
+		t.Error("a plugin inside of a module became a module of its own")
+	}
+}
