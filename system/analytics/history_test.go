@@ -1,0 +1,68 @@
+package analytics
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ccproxy-go/ccproxy/system/dashboard"
+)
+
+var _ dashboard.Historian = (*Service)(nil)
+
+// The sums are those of the records since the time, by days as by hours, and each token counts once.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	store, err := OpenMemory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var records []Record
+	for i, at := range []time.Time{noon.Add(-24 * time.Hour), noon, noon.Add(time.Hour), noon.Add(61 * time.Minute)} {
+		cost := AmountOf(picos + 7)
+		r := Record{
+			ID: NewID(at), Time: at, Provider: "p", Model: "m", Outcome: "success", Cost: &cost, CacheInInput: i%2 == 0,
+			Tokens: &Tokens{Input: 10, Output: 5, CacheRead: 3, CacheWrite: 1},
+		}
+		records = append(records, r)
+	}
+	if err := store.Append(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	hour := func(requests, input int64) map[string]int64 {
+		return map[string]int64{
+			"requests": requests, "errors": 0, "canceled": 0, "tokens_input": input, "tokens_output": 5 * requests,
+			"cache_read_tokens": 3 * requests, "cache_write_tokens": requests,
+			"cost_picodollars": requests * (picos + 7), "cost_unknown": 0,
+		}
+	}
+	for _, tt := range []struct {
+		name  string
+		daily bool
+		want  map[time.Time]map[string]int64
+	}{
+		{name: "hours", want: map[time.Time]map[string]int64{noon: hour(1, 10), noon.Add(time.Hour): hour(2, 16)}},
+		{name: "days", daily: true, want: map[time.Time]map[string]int64{noon.Add(-12 * time.Hour): hour(3, 26)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := make(map[time.Time]map[string]int64)
+			err := (&Service{store: store}).History(t.Context(), noon, tt.daily,
+				func(at time.Time, provider, model string, sums map[string]int64) {
+					if provider != "p" || model != "m" {
+						t.Errorf("a sum of %s/%s", provider, model)
+					}
+					got[at.UTC()] = sums
+				})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("History mismatch (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
