@@ -198,6 +198,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy/system/analytics.Config.Retention\tretention is how long records are kept. Defaults to 30 days; 0 keeps them for ever.\n" +
 	"github.com/ccproxy-go/ccproxy/system/analytics.Config.StreamBuffer\tstream_buffer is how many records such a client may be behind. Defaults to 256.\n" +
 	"github.com/ccproxy-go/ccproxy/system/analytics.Config.StreamSubscribers\tstream_subscribers is how many clients /logs/stream serves at the same time. Defaults to 32.\n" +
+	"github.com/ccproxy-go/ccproxy/system/balancer.Config.Admins\tadmins are the callers, by the names of their keys, who may see the accounts and switch them on and off. Defaults to none: then every caller may see them, and where callers have names nobody may switch.\n" +
 	"github.com/ccproxy-go/ccproxy/system/balancer.Config.Providers\tproviders are rules of single providers, by their names, such as \"claude\". What they leave out is as above.\n" +
 	"github.com/ccproxy-go/ccproxy/system/balancer.Rules.Cooldown\tcooldown is how long an account is left alone where the upstream does not say. Defaults to 60 seconds.\n" +
 	"github.com/ccproxy-go/ccproxy/system/balancer.Rules.FailureStatusCodes\tfailure_status_codes are the statuses that are failures of the account, not of the request. Defaults to 401, 402 and 403.\n" +

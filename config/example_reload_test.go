@@ -19,7 +19,6 @@ func ExampleReloader() {
 		log.Fatal(err)
 	}
 	_, path, cleanup := registryAndFile("[plugins.echo]\nprefix = \"you said: \"\n")
-	defer cleanup()
 	configFlag, logger := &path, slog.New(slog.DiscardHandler)
 
 	file, err := config.Load(&reg, config.Options{Path: *configFlag})
@@ -40,6 +39,7 @@ func ExampleReloader() {
 	go func() { done <- reloader.Run(ctx) }()
 	cancel()
 	<-done
+	cleanup()
 	fmt.Println(handle.Swap(context.Background(), nil))
 	// Output: <nil>
 }
@@ -72,8 +72,7 @@ func ExampleKeyErrors() {
 	reg, path, cleanup := registryAndFile("[server]\nprot = 9000\n")
 	defer cleanup()
 	_, err := config.Load(reg, config.Options{Path: path, Environ: []string{}})
-	var mistakes config.KeyErrors
-	if errors.As(err, &mistakes) {
+	if mistakes, ok := errors.AsType[config.KeyErrors](err); ok {
 		fmt.Println(mistakes[0].Key, mistakes[0].Problem)
 	}
 	// Output: server.prot unknown key (did you mean "port"?)

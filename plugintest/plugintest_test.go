@@ -132,7 +132,7 @@ func (s *spoiled) Initialize(ctx context.Context, pc *ccproxy.PluginContext) err
 		if err != nil {
 			return err
 		}
-		resp, _ := pc.HTTPClient.Do(req) //nolint:bodyclose // the defect
+		resp, _ := pc.HTTPClient.Do(req)
 		_ = resp.StatusCode
 	case "logs a secret":
 		cfg, err := ccproxy.ConfigOf[spoiledConfig](pc)

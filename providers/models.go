@@ -70,9 +70,7 @@ func (p *Provider) Model(ctx context.Context, id string) (ccproxy.Model, error) 
 	}
 	// A dot segment would ask for something else than a model.
 	if p.upstream.ModelsPath == "-" || id == "." || id == ".." {
-		return ccproxy.Model{}, &ccproxy.Error{
-			Status: http.StatusNotFound, Param: "model", Code: "model_not_found", Message: "model: not found",
-		}
+		return ccproxy.Model{}, errNoModel()
 	}
 	body, err := p.fetch(ctx, p.upstream.ModelsPath+"/"+url.PathEscape(id), "")
 	if e, ok := errors.AsType[*ccproxy.Error](err); ok && e.Status != http.StatusNotFound {
@@ -87,7 +85,17 @@ func (p *Provider) Model(ctx context.Context, id string) (ccproxy.Model, error) 
 	if err := json.Unmarshal(body, &raw); err != nil {
 		return ccproxy.Model{}, fmt.Errorf("decode model: %w", err)
 	}
-	return modelOf(raw), nil
+	m := modelOf(raw)
+	if m.ID == "" { // whatever it is, it describes no model
+		return ccproxy.Model{}, errNoModel()
+	}
+	return m, nil
+}
+
+func errNoModel() error {
+	return &ccproxy.Error{
+		Status: http.StatusNotFound, Param: "model", Code: "model_not_found", Message: "model: not found",
+	}
 }
 
 func modelIn(list []ccproxy.Model, id string) (ccproxy.Model, bool) {

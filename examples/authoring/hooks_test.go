@@ -15,7 +15,7 @@ type tally struct{ tokens atomic.Int64 }
 
 func (t *tally) completed(_ context.Context, _ *hooks.Context, e *hooks.RequestCompleted) error {
 	if e.Usage != nil {
-		t.tokens.Add(int64(e.Usage.OutputTokens))
+		t.tokens.Add(e.Usage.OutputTokens)
 	}
 	return nil
 }

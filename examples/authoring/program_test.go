@@ -18,7 +18,10 @@ func serve(ctx context.Context) (*ccproxy.Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return proxy, proxy.Start(ctx)
+	if err := proxy.Start(ctx); err != nil {
+		return nil, err
+	}
+	return proxy, nil
 }
 
 // A program registers its own plugins beside those that ship.

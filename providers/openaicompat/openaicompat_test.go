@@ -142,11 +142,18 @@ func TestModels(t *testing.T) {
 		"up":    map[string]any{"base_url": "http://up.test/v1"},
 		"other": map[string]any{"base_url": "http://other.test/v1", "models": []any{"fixed"}},
 	})
-	for path, want := range map[string]string{
-		"/up/v1/models": `"id":"m1"`, "/up/v1/models/m1": `"created":1700000000`, "/other/v1/models": `"id":"fixed"`,
+	for _, tt := range []struct {
+		path, want string
+		status     int
+	}{
+		// Not listed yet, and the upstream tells nothing of it.
+		{"/up/v1/models/m1", `"model_not_found"`, http.StatusNotFound},
+		{"/up/v1/models", `"id":"m1"`, http.StatusOK},
+		{"/up/v1/models/m1", `"created":1700000000`, http.StatusOK},
+		{"/other/v1/models", `"id":"fixed"`, http.StatusOK},
 	} {
-		if status, got := ask(t, proxy, path, ""); status != http.StatusOK || !strings.Contains(got, want) {
-			t.Errorf("GET %s: %d %s, want %s", path, status, got, want)
+		if status, got := ask(t, proxy, tt.path, ""); status != tt.status || !strings.Contains(got, tt.want) {
+			t.Errorf("GET %s: %d %s, want %d %s", tt.path, status, got, tt.status, tt.want)
 		}
 	}
 }

@@ -32,7 +32,8 @@
 // # Routes
 //
 // GET /balancer shows the accounts. POST /balancer/{provider}/{account}/disable switches one off, and …/enable on
-// again, which ends a cooldown as well. They ask for a key as the settings say.
+// again, which ends a cooldown as well. They ask for a key as the settings say; where callers have keys, only those
+// that admins names may switch.
 //
 // # Hooks
 //

@@ -2,6 +2,7 @@ package balancer_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -386,38 +387,54 @@ func TestRoutes(t *testing.T) {
 	})
 }
 
-// Who may call models may not look at accounts without a key where there are keys.
+// Who may call models may not look at accounts without a key where there are keys, and switches none of them unless
+// the settings say so: an account is off for everybody.
 func TestRoutesAskForAKey(t *testing.T) {
 	t.Parallel()
-	var reg ccproxy.Registry
-	if err := reg.Register(balancer.Factory()); err != nil {
-		t.Fatal(err)
-	}
-	security := ccproxy.Security{Keys: []ccproxy.APIKey{{Name: "me", Value: ccproxy.NewSecret("a-key-of-mine-4711")}}}
-	proxy, err := reg.Build(ccproxy.Settings{Security: security})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := proxy.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	defer proxy.Shutdown(t.Context())
+	const mine, yours = "a-key-of-mine-4711", "a-key-of-yours-4712"
+	security := ccproxy.Security{Keys: []ccproxy.APIKey{
+		{Name: "me", Value: ccproxy.NewSecret(mine)}, {Name: "you", Value: ccproxy.NewSecret(yours)},
+	}}
 	for _, tt := range []struct {
-		method, path, key string
-		code              int
+		name, method, path, key string
+		admins                  []any
+		code                    int
 	}{
-		{"GET", "/balancer", "", 401},
-		{"POST", "/balancer/a/b/disable", "", 401},
-		{"GET", "/balancer", "a-key-of-mine-4711", 200},
-		{"POST", "/balancer/a/b/disable", "a-key-of-mine-4711", 404},
+		{name: "look without a key", method: "GET", path: "/balancer", code: 401},
+		{name: "switch without a key", method: "POST", path: "/balancer/a/b/disable", code: 401},
+		{name: "look", method: "GET", path: "/balancer", key: mine, code: 200},
+		{name: "switch", method: "POST", path: "/balancer/a/b/disable", key: mine, code: 403},
+		{name: "look as an admin", method: "GET", path: "/balancer", key: mine, admins: []any{"me"}, code: 200},
+		{name: "switch as an admin", method: "POST", path: "/balancer/a/b/enable", key: mine, admins: []any{"me"}, code: 404},
+		{name: "look as another", method: "GET", path: "/balancer", key: yours, admins: []any{"me"}, code: 403},
+		{name: "switch as another", method: "POST", path: "/balancer/a/b/enable", key: yours, admins: []any{"me"}, code: 403},
 	} {
-		w, req := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, nil)
-		if tt.key != "" {
-			req.Header.Set("X-Api-Key", tt.key)
-		}
-		if proxy.ServeHTTP(w, req); w.Code != tt.code {
-			t.Errorf("%s %s with key %q: %d, want %d", tt.method, tt.path, tt.key, w.Code, tt.code)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var reg ccproxy.Registry
+			if err := reg.Register(balancer.Factory()); err != nil {
+				t.Fatal(err)
+			}
+			settings := ccproxy.Settings{Security: security}
+			if tt.admins != nil {
+				settings.Plugins = map[string]map[string]any{balancer.Name: {"admins": tt.admins}}
+			}
+			proxy, err := reg.Build(settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := proxy.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = proxy.Shutdown(context.WithoutCancel(t.Context())) }()
+			w, req := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, nil)
+			if tt.key != "" {
+				req.Header.Set("X-Api-Key", tt.key)
+			}
+			if proxy.ServeHTTP(w, req); w.Code != tt.code {
+				t.Errorf("%d %s, want %d", w.Code, w.Body, tt.code)
+			}
+		})
 	}
 }
 

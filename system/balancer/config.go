@@ -10,6 +10,9 @@ type Config struct {
 	Rules `toml:",squash"`
 	// Providers are rules of single providers, by their names, such as "claude". What they leave out is as above.
 	Providers map[string]Rules `toml:"providers" validate:"dive"`
+	// Admins are the callers, by the names of their keys, who may see the accounts and switch them on and off. Defaults
+	// to none: then every caller may see them, and where callers have names nobody may switch.
+	Admins []string `toml:"admins" validate:"dive,required"`
 }
 
 // Rules say how accounts are chosen, and when one is left alone. What is left out is that of the defaults.

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/adapters"
 )
 
@@ -21,6 +23,10 @@ func newRoutes(p *plugin) http.Handler { return routes{p} }
 // ServeHTTP implements http.Handler. The proxy sends nothing that is not an endpoint.
 func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	if c, known := ccproxy.CallerFrom(r.Context()); known && !h.allowed(c.ID, r.Method) {
+		refuse(w, http.StatusForbidden, "you are none of those whom plugins.balancer.admins names")
+		return
+	}
 	if r.Method != http.MethodPost {
 		h.list(w)
 		return
@@ -44,6 +50,12 @@ func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, pool.show(m, time.Now()))
+}
+
+// allowed tells whether a caller may do what it asks for: an account that is off is off for everybody.
+func (h routes) allowed(caller, method string) bool {
+	admins := h.plugin.cfg.Admins
+	return slices.Contains(admins, caller) || len(admins) == 0 && method != http.MethodPost
 }
 
 func (h routes) list(w http.ResponseWriter) {
