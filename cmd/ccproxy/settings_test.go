@@ -240,9 +240,14 @@ func takes(s *schema) string {
 		text  string
 		bound *float64
 	}{
-		{", at least %v", s.Min}, {", at most %v", s.Max}, {", more than %v", s.Above}, {", less than %v", s.Below},
-		{", %v characters or more", s.MinLength}, {", at most %v characters", s.MaxLength},
-		{", %v or more of them", s.MinItems}, {", at most %v of them", s.MaxItems},
+		{", at least %v", s.Min},
+		{", at most %v", s.Max},
+		{", more than %v", s.Above},
+		{", less than %v", s.Below},
+		{", %v characters or more", s.MinLength},
+		{", at most %v characters", s.MaxLength},
+		{", %v or more of them", s.MinItems},
+		{", at most %v of them", s.MaxItems},
 	} {
 		if rule.bound != nil {
 			kind += fmt.Sprintf(rule.text, *rule.bound)

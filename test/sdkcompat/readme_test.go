@@ -30,6 +30,7 @@ func TestClientInTheSameProgram(t *testing.T) {
 	client := anthropic.NewClient(
 		option.WithBaseURL("http://proxy/echo"),
 		option.WithHTTPClient(&http.Client{Transport: proxy.Transport()}),
+		option.WithAPIKey("none"), // the SDK wants one, the proxy asks for none here
 	)
 	answer, err := client.Messages.New(t.Context(), anthropic.MessageNewParams{
 		Model: "echo-1", MaxTokens: 16,

@@ -43,7 +43,7 @@ func TestCost(t *testing.T) { //nolint:paralleltest // others would be measured,
 		{"60KB", costBody(60<<10, false), 1000, 0},
 		{"stream", costBody(1<<10, true), 200, costEvents},
 	}
-	for _, tt := range tests {
+	for _, tt := range tests { //nolint:paralleltest // they are measured one after the other
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.events == 0 && !full {
 				t.Skip("a ratio of CPU times takes many rounds: set CCPROXY_COST=1")

@@ -42,10 +42,6 @@ func (f family) provider() string { return [...]string{"claude", "chat", "respon
 // used is what an upstream declares, each token once.
 type used struct{ input, output, read, write, hour int64 }
 
-func (u used) plus(o used) used {
-	return used{u.input + o.input, u.output + o.output, u.read + o.read, u.write + o.write, u.hour + o.hour}
-}
-
 func (u used) all() int64 { return u.input + u.output + u.read + u.write }
 
 // listed is a model with its price, as the settings have it and in picodollars for a token.

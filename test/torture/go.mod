@@ -4,7 +4,10 @@ go 1.26.0
 
 replace github.com/ccproxy-go/ccproxy => ../..
 
-require github.com/ccproxy-go/ccproxy v0.0.0
+require (
+	github.com/ccproxy-go/ccproxy v0.0.0
+	go.uber.org/goleak v1.3.0
+)
 
 require (
 	github.com/gabriel-vasile/mimetype v1.4.16 // indirect

@@ -114,7 +114,7 @@ func writeKey(out *strings.Builder, name string, e config.Entry) {
 // wrapped breaks a text into lines of at most width bytes, but for longer words.
 func wrapped(text string, width int) []string {
 	var lines []string
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if n := len(lines); n > 0 && len(lines[n-1])+1+len(word) <= width {
 			lines[n-1] += " " + word
 			continue
