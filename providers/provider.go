@@ -69,7 +69,7 @@ func (p *Provider) Do(ctx context.Context, call *ccproxy.Call) (*ccproxy.Answer,
 	if path == "" {
 		return nil, ccproxy.ErrUnsupported
 	}
-	req := &Request{Call: call, Body: call.Body, Header: make(http.Header, 16), Query: call.Query}
+	req := &Request{Call: call, Body: call.Body, Header: make(http.Header, 16), Query: forwardedQuery(call.Query)}
 	p.setHeaders(req.Header, call.Header)
 	for _, t := range p.upstream.Transformers {
 		if err := t.Transform(ctx, req); err != nil {
