@@ -53,9 +53,16 @@ func TestEventSizes(t *testing.T) {
 	for _, size := range []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 8 << 20, limit, limit + 1, limit + 1<<20} {
 		n := size - head
 		want := sumOf(t, n)
-		client := newSink()
-		r.upstream.Enqueue(providertest.HugeLine(n))
-		rise := memoryRise(t, func() { r.proxy.ServeHTTP(client, hugeRequest(t)) })
+		var client *sink
+		rise := 0
+		for range 3 { // what else the process does then can only add to it
+			client = newSink()
+			r.upstream.Enqueue(providertest.HugeLine(n))
+			rise = memoryRise(t, func() { r.proxy.ServeHTTP(client, hugeRequest(t)) })
+			if rise <= 3*size+slack {
+				break
+			}
+		}
 		t.Logf("%9d bytes: memory rises by %.2f times as much", size, float64(rise)/float64(size))
 		if !raceEnabled && rise > 3*size+slack { // the detector keeps memory of its own
 			t.Errorf("%d bytes: memory rises by %d, more than three times as much", size, rise)
