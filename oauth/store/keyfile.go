@@ -63,18 +63,25 @@ func (k KeyFile) read() ([]Key, error) {
 }
 
 // create writes a file of another name and links it, which fails where somebody was faster: nobody ever sees
-// half a key, or one that is replaced. The other file may have been swept up in between; then there is none.
+// half a key, or one that is replaced. The other file may have been swept up in between; then there is none. Only who
+// was fastest sweeps, lest those who make one at the same time take each other's away until nobody has any.
 func (k KeyFile) create() error {
 	dir := filepath.Dir(k.Path)
 	if err := makeDir(disk{}, dir); err != nil {
 		return err
 	}
 	temp := filepath.Join(dir, tempName())
-	if err := replaceFile(disk{}, temp, []byte(NewKey().Text().Reveal()+"\n")); err != nil {
+	if err := replaceOnce(disk{}, dir, temp, []byte(NewKey().Text().Reveal()+"\n")); err != nil {
+		if errors.Is(err, errSwept) {
+			return fs.ErrNotExist
+		}
 		return err
 	}
 	defer func() { _ = os.Remove(temp) }()
-	if err := os.Link(temp, k.Path); err != nil && !errors.Is(err, fs.ErrExist) {
+	switch err := os.Link(temp, k.Path); {
+	case err == nil:
+		sweep(disk{}, dir, "")
+	case !errors.Is(err, fs.ErrExist):
 		return err
 	}
 	return disk{}.syncDir(dir)
