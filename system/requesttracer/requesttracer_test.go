@@ -170,7 +170,7 @@ func TestBothSides(t *testing.T) {
 		}
 	}
 	d := read(t, found["provider_request.json"])
-	if d.Call != 1 || d.URL != "https://api.anthropic.com/v1/messages?api_key=[REDACTED]" || d.Header["X-Api-Key"][0] != "[REDACTED]" {
+	if d.Call != 1 || d.URL != "https://api.anthropic.com/v1/messages" || d.Header["X-Api-Key"][0] != "[REDACTED]" {
 		t.Errorf("provider_request: %+v", d)
 	}
 }
