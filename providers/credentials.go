@@ -43,6 +43,11 @@ const minSecret = 8
 // addedSecrets returns what Credentials changed of a header: the names, and the values without the scheme that they
 // begin with.
 func addedSecrets(before, after http.Header) (names, secrets []string) {
+	return appendSecrets(nil, nil, before, after)
+}
+
+// appendSecrets is addedSecrets, after those that are known already.
+func appendSecrets(names, secrets []string, before, after http.Header) ([]string, []string) {
 	for name, values := range after {
 		if slices.Equal(before[name], values) {
 			continue

@@ -153,8 +153,7 @@ func (p *Provider) newRequest(
 		if err := creds.Authorize(ctx, out.header); err != nil {
 			return nil, nil, &authorizeError{err}
 		}
-		addedNames, added := addedSecrets(before, out.header)
-		names, secrets = append(slices.Clip(names), addedNames...), append(slices.Clip(secrets), added...)
+		names, secrets = appendSecrets(slices.Clip(names), slices.Clip(secrets), before, out.header)
 	}
 	if len(names) > 0 && p.observed() {
 		ctx = secret.WithHeaders(ctx, names)
