@@ -11,6 +11,17 @@
 // flush_interval, batch_size at most while the database keeps up. While it does not, up to queue_size records wait;
 // those on top are dropped and counted. The plugin's health tells how many were written, wait and were dropped.
 //
+// # Sums
+//
+// Sums over whole hours come from tables of sums that are kept along with the records: one by hours and models, one by
+// hours and accounts, and one by days and callers, each by provider, status and outcome, too. They are exact: a record
+// is in them as soon as it is stored, and no longer when it is deleted. What a question has of hours (or days, where
+// callers are asked for) at its begin and end that are not whole is added up record by record, and so is all of it that
+// asks for sessions, durations, hours of callers, or two of models, accounts and callers.
+//
+// A database of before there were such tables gets them while it is in use; until then, sums over old records take
+// longer. No older version of the plugin may write to it at the same time.
+//
 // # Routes
 //
 // All of them ask for a key where the settings have keys.

@@ -56,6 +56,9 @@ func measure(t *testing.T, s analytics.Store, rows int) {
 			records[i].Time = begin.Add(time.Duration(n+i) * step).Truncate(time.Microsecond)
 			records[i].Caller = "caller-" + strconv.Itoa((n+i)%200)
 			records[i].Session = "session-" + strconv.Itoa((n+i)/20)
+			if (n+i)%50_000 == 777 {
+				records[i].Model = "rare"
+			}
 		}
 		began := time.Now()
 		if err := s.Append(t.Context(), records); err != nil {
@@ -88,6 +91,10 @@ func measure(t *testing.T, s analytics.Store, rows int) {
 	page("query, first page of 1000", analytics.Query{})
 	page("query, page of 1000 in the middle", analytics.Query{After: middle})
 	page("query, 1000 of a model", analytics.Query{Filter: analytics.Filter{Models: any1("m1")}})
+	page("query, the few of a model", analytics.Query{Filter: analytics.Filter{Models: any1("rare")}})
+	page("query, a model that is not there", analytics.Query{Filter: analytics.Filter{Models: any1("nothing")}})
+	page("query, 1000 of an account", analytics.Query{Filter: analytics.Filter{Accounts: any1("a1")}})
+	page("query, a provider that is not there", analytics.Query{Filter: analytics.Filter{Providers: any1("nobody")}})
 	page("query, 1000 of a caller", analytics.Query{Filter: analytics.Filter{Callers: any1("caller-7")}})
 	page("query, a session", analytics.Query{Filter: analytics.Filter{Sessions: any1("session-9")}})
 	page("query, a caller that is not there", analytics.Query{Filter: analytics.Filter{Callers: any1("nobody")}})

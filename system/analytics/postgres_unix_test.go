@@ -179,6 +179,14 @@ func TestPostgres(t *testing.T) {
 	})
 }
 
+// TestPostgresSums asks for more sums than the suite does.
+func TestPostgresSums(t *testing.T) {
+	t.Parallel()
+	s := openPostgres(t)
+	defer s.Close()
+	analyticstest.CheckSums(t, s, 32, 40, nil)
+}
+
 // TestPostgresHidesItsPassword has addresses that cannot be read, and servers that are away.
 func TestPostgresHidesItsPassword(t *testing.T) {
 	t.Parallel()
@@ -249,4 +257,12 @@ func TestPostgresLedger(t *testing.T) {
 func openPostgres(t *testing.T) analytics.Store {
 	t.Helper()
 	return startPostgres(t).open(t)
+}
+
+func TestOldPostgres(t *testing.T) {
+	t.Parallel()
+	server := startPostgres(t)
+	checkOld(t, "pgx", server.address().Reveal(), func() (analytics.Store, error) {
+		return analytics.OpenPostgres(t.Context(), server.address())
+	})
 }

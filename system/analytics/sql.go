@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -17,6 +15,9 @@ type sqlStore struct {
 	write   *sql.DB
 	read    *sql.DB   // may be the same
 	anchor  *sql.Conn // keeps a database in memory; nil for others
+
+	kept     kept
+	backfill backfill
 }
 
 var _ Store = (*sqlStore)(nil)
@@ -26,12 +27,26 @@ type dialect struct {
 	numbered bool   // $1 in place of ?
 	bytes    string // type of IDs
 	text     string // type of texts, which sort by their bytes
-	table    string // what follows the columns of the table
-	lock     string // keeps others from making the schema at the same time, within a transaction
-	rows     int    // of one INSERT
+	table    string // what follows the columns of a table
+	least    string // function
+	greatest string // function
 	// keys is what is written before the columns of groups. SQLite would otherwise take an index of the column, to have
 	// the groups in order, and with it look at all rows of all times one by one.
 	keys string
+
+	lock       string // keeps others from making the schema at the same time, within a transaction
+	lockShared string // keeps others from changing since when rollups have everything, within a transaction
+	lockAlone  string // the same for who changes it: nobody adds or deletes meanwhile
+
+	// indexes are those of the records, by their names: columns, and which records they have.
+	indexes  map[string]string
+	obsolete []string // names of those that older versions have made
+	narrows  bool     // rollups tell where to look for records, in place of indexes
+
+	returning string // ends an INSERT of records
+	// insertion begins an INSERT of the rows that append gives it.
+	insertion func(table string, columns []typed) string
+	append    func(ctx context.Context, b *batch) error
 }
 
 // column is one of the table of requests: its type, and where it is in a record.
@@ -172,57 +187,17 @@ func (c column) value(r *row) any {
 	return nil
 }
 
-// Append implements [Store].
-func (s *sqlStore) Append(ctx context.Context, records []Record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		for len(records) > 0 {
-			n := min(len(records), s.dialect.rows)
-			if err := s.insert(ctx, tx, records[:n]); err != nil {
-				return err
-			}
-			records = records[n:]
-		}
-		return nil
-	})
-}
-
-func (s *sqlStore) insert(ctx context.Context, tx *sql.Tx, records []Record) error {
-	cols := columns()
-	st := s.statement()
-	st.write("INSERT INTO ccproxy_requests (" + names(cols) + ") VALUES ")
-	for i := range records {
-		r := row{Record: records[i]}
-		r.fill()
-		for j, c := range cols {
-			switch {
-			case j > 0:
-				st.write(", ")
-			case i > 0:
-				st.write("), (")
-			default:
-				st.write("(")
-			}
-			st.arg(c.value(&r))
-		}
-	}
-	st.write(") ON CONFLICT DO NOTHING")
-	_, err := tx.ExecContext(ctx, st.text.String(), st.args...)
-	return err
-}
-
-func names(cols []column) string {
-	var all []string
-	for _, c := range cols {
-		all = append(all, c.name)
-	}
-	return strings.Join(all, ", ")
-}
-
 func (s *sqlStore) transact(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+	return transact(ctx, s.write, do)
+}
+
+// beginner is a database or a connection.
+type beginner interface {
+	BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error)
+}
+
+func transact(ctx context.Context, on beginner, do func(*sql.Tx) error) error {
+	tx, err := on.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -233,138 +208,27 @@ func (s *sqlStore) transact(ctx context.Context, do func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
+// opened makes a store of a database that has just been opened, or closes it.
+func (s *sqlStore) opened(ctx context.Context) (Store, error) {
+	unfinished, err := s.migrate(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("analytics: %w", err), s.Close())
+	}
+	if unfinished {
+		s.backfill.start(s)
+	}
+	return s, nil
+}
+
 // Close implements [Store].
 func (s *sqlStore) Close() error {
-	var err error
+	s.backfill.stop()
+	err := s.kept.close(s.write)
 	if s.anchor != nil {
-		err = s.anchor.Close()
+		err = errors.Join(err, s.anchor.Close())
 	}
 	if s.read != s.write {
 		err = errors.Join(err, s.read.Close())
 	}
 	return errors.Join(err, s.write.Close())
-}
-
-// statement is a query that is being written, with its arguments.
-type statement struct {
-	numbered bool
-	text     strings.Builder
-	args     []any
-}
-
-func (s *sqlStore) statement() *statement { return &statement{numbered: s.dialect.numbered} }
-
-func (st *statement) write(text string) { st.text.WriteString(text) }
-
-// arg writes the place of an argument.
-func (st *statement) arg(v any) {
-	st.args = append(st.args, v)
-	if !st.numbered {
-		st.text.WriteByte('?')
-		return
-	}
-	st.text.WriteByte('$')
-	st.text.WriteString(strconv.Itoa(len(st.args)))
-}
-
-// where writes the conditions of a filter.
-func (st *statement) where(f *Filter) {
-	st.write(" WHERE 1 = 1")
-	bound := func(condition string, set bool, v int64) {
-		if set {
-			st.write(" AND " + condition + " ")
-			st.arg(v)
-		}
-	}
-	bound("at >=", !f.From.IsZero(), ceilMicro(f.From))
-	bound("at <", !f.Until.IsZero(), ceilMicro(f.Until))
-	bound("status >=", f.StatusMin != 0, int64(f.StatusMin))
-	bound("status <=", f.StatusMax != 0, int64(f.StatusMax))
-	bound("duration >=", f.DurationMin != 0, int64((f.DurationMin+time.Microsecond-1)/time.Microsecond))
-	bound("duration <=", f.DurationMax != 0, f.DurationMax.Microseconds())
-	st.words("model", f.Models)
-	st.words("provider", f.Providers)
-	st.words("caller", f.Callers)
-	st.words("account", f.Accounts)
-	st.words("session", f.Sessions)
-	st.words("outcome", f.Outcomes)
-}
-
-// ceilMicro is the first microsecond that is not before t.
-func ceilMicro(t time.Time) int64 { return t.Add(time.Microsecond - 1).UnixMicro() }
-
-func (st *statement) words(name string, w Words) {
-	st.oneOf(name+" IN (", w.Any)
-	st.oneOf(name+" NOT IN (", w.None)
-}
-
-func (st *statement) oneOf(condition string, words []string) {
-	for i, w := range words {
-		if i == 0 {
-			st.write(" AND " + condition)
-		} else {
-			st.write(", ")
-		}
-		st.arg(storable(w))
-	}
-	if len(words) > 0 {
-		st.write(")")
-	}
-}
-
-// schemaVersion is what the tables of this version are marked with.
-const schemaVersion = 1
-
-// migrate makes the tables, unless they are there.
-func (s *sqlStore) migrate(ctx context.Context) error {
-	return s.transact(ctx, func(tx *sql.Tx) error {
-		exec := func(text string) error {
-			if text == "" {
-				return nil
-			}
-			_, err := tx.ExecContext(ctx, text)
-			return err
-		}
-		if err := exec(s.dialect.lock); err != nil {
-			return err
-		}
-		if err := exec("CREATE TABLE IF NOT EXISTS ccproxy_requests_schema (version BIGINT NOT NULL)"); err != nil {
-			return err
-		}
-		var version sql.Null[int64]
-		find := tx.QueryRowContext(ctx, "SELECT MAX(version) FROM ccproxy_requests_schema")
-		switch err := find.Scan(&version); {
-		case err != nil:
-			return err
-		case version.V > schemaVersion:
-			return fmt.Errorf("%w: version %d, this program knows %d", ErrSchema, version.V, schemaVersion)
-		case version.Valid:
-			return nil
-		}
-		for _, text := range s.schema() {
-			if err := exec(text); err != nil {
-				return err
-			}
-		}
-		return exec("INSERT INTO ccproxy_requests_schema (version) VALUES (" + strconv.Itoa(schemaVersion) + ")")
-	})
-}
-
-// schema is what makes the table. Its key is its order, and every index ends with the time.
-func (s *sqlStore) schema() []string {
-	types := map[columnKind]string{
-		kindNumber: "BIGINT NOT NULL", kindMaybe: "BIGINT", kindText: s.dialect.text + " NOT NULL",
-		kindID: s.dialect.bytes + " NOT NULL",
-	}
-	var b strings.Builder
-	b.WriteString("CREATE TABLE ccproxy_requests (")
-	for _, c := range columns() {
-		b.WriteString(c.name + " " + types[c.kind] + ", ")
-	}
-	b.WriteString("PRIMARY KEY (at, id))" + s.dialect.table)
-	all := []string{b.String()}
-	for _, name := range []string{"model", "provider", "caller", "account", "session", "status"} {
-		all = append(all, "CREATE INDEX ccproxy_requests_"+name+" ON ccproxy_requests ("+name+", at)")
-	}
-	return all
 }

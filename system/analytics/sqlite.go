@@ -9,14 +9,16 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"modernc.org/sqlite"
 )
 
 // OpenSQLite opens a database in a file, which is made with mode 0600 if it does not exist; its directory has to.
 // Beside it stand the files of SQLite's write-ahead log. What Append has stored survives a crash of the process, but
-// not one of the machine in every case. Several processes may use the file if it is on a local disk. ctx bounds the
-// opening alone.
+// not one of the machine in every case. Several processes may use the file if it is on a local disk, all of this
+// version. A file of an older one is brought up to date, the larger part of it after OpenSQLite has returned. ctx
+// bounds the opening alone.
 func OpenSQLite(ctx context.Context, path string) (Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -44,7 +46,7 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(4)
-	return migrated(ctx, &sqlStore{dialect: sqliteDialect(), write: write, read: read})
+	return (&sqlStore{dialect: sqliteDialect(), write: write, read: read}).opened(ctx)
 }
 
 // OpenMemory opens a database that is forgotten when it is closed.
@@ -61,7 +63,7 @@ func OpenMemory(ctx context.Context) (Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("analytics: %w", err), db.Close())
 	}
-	return migrated(ctx, &sqlStore{dialect: sqliteDialect(), write: db, read: db, anchor: anchor})
+	return (&sqlStore{dialect: sqliteDialect(), write: db, read: db, anchor: anchor}).opened(ctx)
 }
 
 func openSQLite(name string, options url.Values) (*sql.DB, error) {
@@ -72,15 +74,24 @@ func openSQLite(name string, options url.Values) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// migrated makes the tables of a store that has just been opened, or closes it.
-func migrated(ctx context.Context, s *sqlStore) (Store, error) {
-	if err := s.migrate(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("analytics: %w", err), s.Close())
-	}
-	return s, nil
-}
-
 func sqliteDialect() dialect {
 	// Rows lie in the order of the key, so that a range of time is read in one go.
-	return dialect{bytes: "BLOB", text: "TEXT", table: " WITHOUT ROWID", rows: 50, keys: "+"}
+	return dialect{
+		bytes: "BLOB", text: "TEXT", table: " WITHOUT ROWID", least: "MIN", greatest: "MAX", keys: "+",
+		// What an index costs with each record, it costs this process. A caller or session that is not known, and the
+		// status of nearly all records, is looked for by nobody.
+		indexes: map[string]string{
+			"caller":  "(caller, at) WHERE caller <> ''",
+			"session": "(session, at) WHERE session <> ''",
+			"status":  "(status, at) WHERE status <> 200",
+		},
+		obsolete: []string{"model", "provider", "account"}, narrows: true,
+		insertion: insertionOfRow, append: appendRows,
+	}
+}
+
+// insertionOfRow begins the INSERT of one row. Of several, SQLite would write down before each how to undo it.
+func insertionOfRow(table string, columns []typed) string {
+	places := strings.Repeat(", ?", len(columns))[2:]
+	return "INSERT INTO " + table + " (" + names(columns) + ") VALUES (" + places + ")"
 }

@@ -31,3 +31,17 @@ func TestSQLite(t *testing.T) {
 		return s
 	})
 }
+
+// TestSums asks for more sums than the suite does.
+func TestSums(t *testing.T) {
+	t.Parallel()
+	if raceEnabled {
+		t.Skip("takes fifty times as long with the race detector, and the suite does some of it")
+	}
+	s, err := analytics.OpenMemory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	analyticstest.CheckSums(t, s, 31, 150, nil)
+}

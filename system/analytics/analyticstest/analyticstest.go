@@ -37,11 +37,14 @@ func TestStore(t *testing.T, open func(*testing.T) analytics.Store) {
 		{"pages while records come", testStablePages},
 		{"filters", testFilters},
 		{"aggregates", testAggregates},
+		{"sums of any times", testSums},
+		{"sums before 1970", testEarlySums},
 		{"money", testMoney},
 		{"groups that cannot be", testBadGroups},
 		{"prune", testPrune},
 		{"reset", testReset},
 		{"ended context", testEndedContext},
+		{"appends that are given up", testGivenUp},
 		{"concurrent use", testConcurrentUse},
 	}
 	for _, p := range parts {
@@ -342,20 +345,22 @@ func testEndedContext(t *testing.T, s analytics.Store) {
 func testConcurrentUse(t *testing.T, s analytics.Store) {
 	records := Records(15, 400)
 	var wg sync.WaitGroup
-	for part := range slices.Chunk(records, 50) {
-		wg.Go(func() {
-			for some := range slices.Chunk(part, 10) {
-				if err := s.Append(t.Context(), some); err != nil {
-					t.Errorf("Append: %v", err)
-				}
-				if _, err := s.Query(t.Context(), analytics.Query{Limit: 5}); err != nil {
-					t.Errorf("Query: %v", err)
-				}
-				if _, err := s.Aggregate(t.Context(), analytics.Aggregation{}); err != nil {
-					t.Errorf("Aggregate: %v", err)
-				}
+	use := func(part []analytics.Record) {
+		for some := range slices.Chunk(part, 10) {
+			if err := s.Append(t.Context(), some); err != nil {
+				t.Errorf("Append: %v", err)
 			}
-		})
+			if _, err := s.Query(t.Context(), analytics.Query{Limit: 5}); err != nil {
+				t.Errorf("Query: %v", err)
+			}
+			if _, err := s.Aggregate(t.Context(), analytics.Aggregation{}); err != nil {
+				t.Errorf("Aggregate: %v", err)
+			}
+		}
+	}
+	for part := range slices.Chunk(records, 50) {
+		wg.Go(func() { use(part) })
+		wg.Go(func() { use(part) }) // who tries again while the first attempt goes on
 	}
 	wg.Go(func() {
 		if _, err := s.Prune(t.Context(), start().Add(-time.Hour), 1000); err != nil {
@@ -365,4 +370,10 @@ func testConcurrentUse(t *testing.T, s analytics.Store) {
 	wg.Wait()
 	slices.SortFunc(records, byPosition)
 	expect(t, s, records)
+	for _, d := range analytics.Dimensions() {
+		a := analytics.Aggregation{By: []analytics.Dimension{d}}
+		if diff := cmp.Diff(Sum(records, a), aggregate(t, s, a)); diff != "" {
+			t.Errorf("by %s (-want +got):\n%s", d, diff)
+		}
+	}
 }
