@@ -33,7 +33,9 @@ type exchange struct {
 	status    int
 	written   int64
 	firstByte time.Duration
-	started   bool // request.started is out
+	started   bool         // request.started is out
+	shown     bool         // header is made
+	header    hooks.Header // of the request, as events show it
 
 	endpoint string // template of the route
 	format   adapters.Format
@@ -286,9 +288,12 @@ var errClientGone = errors.New("client went away")
 
 func (ex *exchange) request() hooks.Request {
 	r := ex.r
+	if !ex.shown {
+		ex.shown, ex.header = true, hooks.SnapshotHeader(r.Header)
+	}
 	req := hooks.Request{
 		ID: ex.id, Method: r.Method, Path: r.URL.Path, Query: ex.safeQuery(), Endpoint: ex.endpoint,
-		ClientIP: clientIP(r), UserAgent: r.UserAgent(), Header: hooks.SnapshotHeader(r.Header),
+		ClientIP: clientIP(r), UserAgent: r.UserAgent(), Header: ex.header,
 		BodyBytes: ex.bodySize, ClientFormat: string(ex.format), Provider: ex.provider,
 	}
 	if c, ok := CallerFrom(r.Context()); ok {

@@ -38,6 +38,6 @@
 //
 // [Registry.Enabled] is an atomic load and a map look-up: whoever emits asks it before building a payload.
 // [Registry.Emit] copies the payload once for each observer and never waits. A call of an observer costs one
-// allocation more; the timer and the channel of its context are made when the hook asks for them. An idle
-// registry has no goroutine.
+// allocation more; the timer and the channel of its context are made when the hook asks for them. All mutators
+// of a request share a goroutine, as long as none of them overruns its timeout. An idle registry has no goroutine.
 package hooks

@@ -3,6 +3,7 @@ package hooks
 import (
 	"bytes"
 	"encoding/json"
+	"sync"
 
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
@@ -11,6 +12,27 @@ import (
 type scan struct {
 	doc rawjson.Doc
 	ok  bool // the body is one JSON object
+}
+
+// scans are those that nobody uses any more: they are large beside the bodies of most requests. The nil value keeps
+// none.
+type scans struct{ pool sync.Pool }
+
+func (s *scans) take() *scan {
+	if s != nil {
+		if one, ok := s.pool.Get().(*scan); ok {
+			return one
+		}
+	}
+	return new(scan)
+}
+
+// reclaim takes the scan of a request of which no copy is lent any more.
+func (s *scans) reclaim(r *PreparedRequest) {
+	if r.scanned != nil {
+		s.pool.Put(r.scanned)
+		r.scanned = nil
+	}
 }
 
 // BodyBytes is how long RawBody is.
@@ -58,7 +80,7 @@ func (r *PreparedRequest) SetMember(key string, value json.RawMessage) (ok bool)
 // scan looks through the body, unless somebody has.
 func (r *PreparedRequest) scan() *scan {
 	if r.scanned == nil {
-		s := new(scan)
+		s := r.scans.take()
 		s.ok = s.doc.Scan(r.raw, rawjson.Options{}) == nil
 		r.scanned = s
 	}

@@ -28,42 +28,24 @@ type mutator struct {
 	abandoned int
 }
 
-// call is one run of a mutator. Its fields are guarded by the mutator's mutex.
+// call is one run of a mutator, with all that it is given in one piece.
 type call struct {
-	pass      pass
-	done      chan struct{} // closed by the goroutine that runs the hook
+	*mutator
+
+	ctx    prepareContext
+	fork   PreparedRequest
+	loan   loan
+	pass   pass
+	sealed changes // once finished
+
+	// These are guarded by the mutator's mutex.
 	finished  bool
 	abandoned bool // nobody waits any more
 	out       outcome
-	sealed    *PreparedRequest
-}
-
-// prepare runs the hook on a copy of req. The error is ctx's own if the request ended, or a *MutatorError
-// if the hook failed and must not be passed over.
-func (m *mutator) prepare(ctx context.Context, req *PreparedRequest) error {
-	c, err := m.begin()
-	if c == nil {
-		return m.verdict(err)
-	}
-	callCtx := &prepareContext{Context: ctx, lifetime: m.lifetime, deadline: time.Now().Add(m.timeout)}
-	defer callCtx.release()
-	fork := req.fork()
-	go m.run(callCtx, c, fork)
-
-	late := time.NewTimer(m.timeout)
-	defer late.Stop()
-	select {
-	case <-c.done:
-	case <-late.C:
-	case <-ctx.Done():
-	case <-m.lifetime.Done():
-	}
-	fork.loan.recall()
-	return m.conclude(ctx, callCtx, c, req)
 }
 
 // begin admits a call, or returns nil and why not. A hook that was unregistered meanwhile is no reason.
-func (m *mutator) begin() (*call, error) {
+func (m *mutator) begin(ctx context.Context) (*call, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, err := m.ask()
@@ -72,7 +54,10 @@ func (m *mutator) begin() (*call, error) {
 		return nil, err
 	}
 	m.running++
-	return &call{pass: p, done: make(chan struct{})}, nil
+	return &call{
+		mutator: m, pass: p,
+		ctx: prepareContext{Context: ctx, lifetime: m.lifetime, deadline: time.Now().Add(m.timeout)},
+	}, nil
 }
 
 func (m *mutator) ask() (pass, error) {
@@ -92,23 +77,19 @@ func (m *mutator) ask() (pass, error) {
 }
 
 // run calls the hook. The fork is sealed here as well, because that runs the code of values the hook has set.
-func (m *mutator) run(ctx context.Context, c *call, fork *PreparedRequest) {
-	var sealed *PreparedRequest
-	guard(func() error {
-		err := m.hook.Prepare(ctx, fork)
-		if err == nil {
-			sealed, err = fork.seal()
-		}
+func (c *call) run() error {
+	if err := c.hook.Prepare(&c.ctx, &c.fork); err != nil {
 		return err
-	}, func(out outcome) { m.finish(c, out, sealed) })
+	}
+	return c.fork.seal(&c.sealed)
 }
 
 // finish notes that the hook is back.
-func (m *mutator) finish(c *call, out outcome, sealed *PreparedRequest) {
+func (c *call) finish(out outcome) {
+	m := c.mutator
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c.finished, c.out, c.sealed = true, out, sealed
-	close(c.done)
+	c.finished, c.out = true, out
 	if c.abandoned {
 		m.abandoned--
 	}
@@ -118,9 +99,19 @@ func (m *mutator) finish(c *call, out outcome, sealed *PreparedRequest) {
 	}
 }
 
-// conclude decides what came of a call: adopted, passed over or refused.
-func (m *mutator) conclude(ctx context.Context, callCtx *prepareContext, c *call, req *PreparedRequest) error {
+// succeed counts a call that has ended well, and in time.
+func (c *call) succeed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tally.succeed(c.pass)
+}
+
+// conclude decides what came of a call: nothing to tell and no error is success. The error is ctx's own if the request
+// ended, or a *MutatorError if the hook failed and must not be passed over.
+func (c *call) conclude(ctx context.Context) (r report, err error) {
+	m := c.mutator
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	if !c.finished {
 		c.abandoned = true
 		m.abandoned++
@@ -128,32 +119,23 @@ func (m *mutator) conclude(ctx context.Context, callCtx *prepareContext, c *call
 	if err := ctx.Err(); err != nil { // the request is over, which is not the hook's doing
 		m.tally.fuse.giveBack(c.pass)
 		m.tally.dropped++
-		m.mu.Unlock()
-		return err
+		return r, err
 	}
-	out := c.result(callCtx)
+	out := c.result()
 	if no, ok := out.err.(*refusal); ok { //nolint:errorlint // a look at what a foreign error wraps runs its code
 		m.tally.succeed(c.pass)
-		m.mu.Unlock()
-		return &MutatorError{Plugin: m.plugin, Hook: m.name, Err: no.err}
+		return r, &MutatorError{Plugin: m.plugin, Hook: m.name, Err: no.err}
 	}
-	r := m.tally.record(c.pass, out)
-	m.mu.Unlock()
-	m.tell(r)
-	if out.err != nil {
-		return m.verdict(out.err)
-	}
-	req.adopt(c.sealed)
-	return nil
+	return m.tally.record(c.pass, out), m.verdict(out.err)
 }
 
 // result is the call's outcome as the waiting request sees it.
-func (c *call) result(callCtx *prepareContext) outcome {
+func (c *call) result() outcome {
 	if c.finished && c.out.err == nil {
 		return c.out
 	}
 	switch {
-	case callCtx.overdue():
+	case c.ctx.overdue():
 		return outcome{err: ErrHookTimeout, text: ErrHookTimeout.Error()}
 	case !c.finished:
 		return outcome{err: ErrClosed, text: ErrClosed.Error()}

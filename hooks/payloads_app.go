@@ -5,7 +5,7 @@ import "slices"
 // AppStartup is the payload of [EventAppStartup].
 type AppStartup struct {
 	Version string
-	Plugins []string // those about to start, in order
+	Plugins []string // those that were initialized, in order
 }
 
 // AppReady is the payload of [EventAppReady].

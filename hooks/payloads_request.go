@@ -81,9 +81,18 @@ func (p *RequestCompleted) clone() Payload {
 	if p == nil {
 		return nil
 	}
-	c := *p
-	c.Usage, c.Losses = p.Usage.clone(), slices.Clone(p.Losses)
-	return &c
+	if p.Usage == nil {
+		c := *p
+		c.Losses = slices.Clone(p.Losses)
+		return &c
+	}
+	// One piece of memory for both, since this is made for every observer of every request.
+	c := &struct {
+		RequestCompleted
+		usage Usage
+	}{*p, *p.Usage}
+	c.Usage, c.Losses = &c.usage, slices.Clone(p.Losses)
+	return &c.RequestCompleted
 }
 
 // Event returns [EventRequestFailed].

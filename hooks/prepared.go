@@ -39,7 +39,8 @@ type PreparedRequest struct {
 	isParsed bool
 	body     any // through SetBody
 	bodySet  bool
-	scanned  *scan // of raw, once Member was called; forks share it
+	scanned  *scan // of raw, once Member was called; copies share it
+	scans    *scans
 	loan     *loan // of the bodies and the base, if they are somebody else's
 	base     http.Header
 }
@@ -114,7 +115,7 @@ func (r *PreparedRequest) result() ([]byte, error) {
 	return r.raw, nil
 }
 
-// settle makes what was set through SetRawBody and SetBody the body that forks start from.
+// settle makes what was set through SetRawBody and SetBody the body that copies start from.
 func (r *PreparedRequest) settle() error {
 	body, err := r.result()
 	if err != nil {
@@ -124,31 +125,36 @@ func (r *PreparedRequest) settle() error {
 	return nil
 }
 
-// fork returns a copy for one mutator. The bodies are lent, because nothing hands them out.
-func (r *PreparedRequest) fork() *PreparedRequest {
-	c := *r
-	c.Header, c.base = cloneHeader(r.Header), r.Header
-	c.replaceBody(r.raw)
-	c.scanned, c.loan = r.scanned, new(loan)
-	return &c
+// borrow makes r a copy of a request for one mutator. The bodies are lent, because nothing hands them out.
+func (r *PreparedRequest) borrow(from *PreparedRequest, l *loan, s *scans) {
+	*r = *from
+	r.Header, r.base = cloneHeader(from.Header), from.Header
+	r.replaceBody(from.raw)
+	r.scanned, r.loan, r.scans = from.scanned, l, s
 }
 
-// seal returns what a mutator changed in its fork, in a form the mutator holds no reference to.
-func (r *PreparedRequest) seal() (*PreparedRequest, error) {
+// changes are what a mutator has made of its copy.
+type changes struct {
+	method, url, model string
+	header             http.Header
+	raw                []byte
+	scanned            *scan
+}
+
+// seal notes what a mutator changed in its copy, in a form the mutator holds no reference to.
+func (r *PreparedRequest) seal(c *changes) error {
 	body, err := r.result()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	sealed := &PreparedRequest{
-		Method: r.Method, URL: r.URL, Model: r.Model, Header: r.sealHeader(), raw: body,
-	}
+	c.method, c.url, c.model, c.header, c.raw = r.Method, r.URL, r.Model, r.sealHeader(), body
 	if r.rawSet || !r.bodySet {
-		sealed.scanned = r.scanned
+		c.scanned = r.scanned
 	}
-	return sealed, nil
+	return nil
 }
 
-// sealHeader returns the header that a fork was made from, unless the mutator has changed it.
+// sealHeader returns the header that a copy was made from, unless the mutator has changed it.
 func (r *PreparedRequest) sealHeader() http.Header {
 	if r.base != nil && r.loan.begin() {
 		defer r.loan.end()
@@ -159,11 +165,11 @@ func (r *PreparedRequest) sealHeader() http.Header {
 	return cloneHeader(r.Header)
 }
 
-// adopt takes over what a mutator's sealed fork says.
-func (r *PreparedRequest) adopt(s *PreparedRequest) {
-	r.Method, r.URL, r.Model, r.Header = s.Method, s.URL, s.Model, s.Header
-	r.replaceBody(s.raw)
-	r.scanned = s.scanned
+// adopt takes over what a mutator has changed.
+func (r *PreparedRequest) adopt(c *changes) {
+	r.Method, r.URL, r.Model, r.Header = c.method, c.url, c.model, c.header
+	r.replaceBody(c.raw)
+	r.scanned = c.scanned
 }
 
 func (r *PreparedRequest) replaceBody(raw []byte) {

@@ -37,6 +37,7 @@ type Options struct {
 type Registry struct {
 	table  atomic.Pointer[table]
 	logger atomic.Pointer[slog.Logger]
+	scans  scans
 
 	mu       sync.Mutex
 	entries  []*entry // by priority, then in the order of registration
@@ -200,13 +201,17 @@ func (r *Registry) Prepare(ctx context.Context, req *PreparedRequest) error {
 	if err := req.settle(); err != nil {
 		return err
 	}
-	for _, m := range t.mutators {
+	defer r.scans.reclaim(req)
+	for rest := t.mutators; len(rest) > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := m.prepare(ctx, req); err != nil {
+		turn := &round{ctx: ctx, mutators: rest, scans: &r.scans, done: make(chan struct{}), req: req}
+		n, err := turn.prepare()
+		if err != nil {
 			return err
 		}
+		rest = rest[n:]
 	}
 	return nil
 }

@@ -160,16 +160,23 @@ func (p *plugin) events() []hooks.Event {
 }
 
 func (p *plugin) observe(ctx context.Context, hc *hooks.Context) error {
-	var errs []error
 	p.price(hc)
+	var err error
 	if p.provider != nil {
-		for _, c := range p.calls.observe(hc) {
-			errs = append(errs, p.provider.write(ctx, c))
-		}
+		err = p.observeCalls(ctx, hc)
 	}
-	e, ok := newEntry(hc)
-	if p.client != nil && ok && !p.excluded(e.req.Path) {
-		errs = append(errs, p.client.write(ctx, &e))
+	e := newEntry(hc)
+	if p.client == nil || e == nil || p.excluded(e.req.Path) {
+		return err
+	}
+	return errors.Join(err, p.client.write(ctx, e))
+}
+
+// observeCalls writes a line for each call of a provider that has ended with an event.
+func (p *plugin) observeCalls(ctx context.Context, hc *hooks.Context) error {
+	var errs []error
+	for _, c := range p.calls.observe(hc) {
+		errs = append(errs, p.provider.write(ctx, c))
 	}
 	return errors.Join(errs...)
 }

@@ -2,7 +2,6 @@ package accesslog
 
 import (
 	"cmp"
-	"log/slog"
 	"net/url"
 	"reflect"
 	"sync"
@@ -26,38 +25,39 @@ type call struct {
 	usage        *hooks.Usage
 }
 
-// attrs are the members of a structured line, in their order and without those that have no value.
-func (c *call) attrs() []slog.Attr {
-	u, known := cmp.Or(c.usage, &hooks.Usage{}), c.usage != nil
-	attrs := appendText(make([]slog.Attr, 0, 15), "timestamp", c.began.UTC().Format(time.RFC3339Nano))
-	attrs = appendText(attrs, "request_id", c.id)
-	attrs = appendText(attrs, "provider", c.provider)
-	attrs = appendText(attrs, "method", c.method)
-	attrs = appendText(attrs, "url", c.url)
-	attrs = appendNumber(attrs, "status_code", int64(c.status), c.status != 0)
-	attrs = append(attrs, slog.Float64("duration_ms", float64(c.duration.Microseconds())/1000))
-	attrs = appendNumber(attrs, "tokens_input", u.InputTokens, known)
-	attrs = appendNumber(attrs, "tokens_output", u.OutputTokens, known)
-	attrs = appendNumber(attrs, "cache_read_tokens", u.CacheReadInputTokens, known)
-	attrs = appendNumber(attrs, "cache_write_tokens", u.CacheCreationInputTokens, known)
-	if u.CostUSD > 0 {
-		attrs = append(attrs, slog.Float64("cost_usd", u.CostUSD))
+// members implements [line].
+func (c *call) members(m *members) {
+	m.text("timestamp", c.began.UTC().Format(time.RFC3339Nano))
+	m.text("request_id", c.id)
+	m.text("provider", c.provider)
+	m.text("method", c.method)
+	m.text("url", c.url)
+	m.number("status_code", int64(c.status), c.status != 0)
+	m.float("duration_ms", float64(c.duration.Microseconds())/1000)
+	if u := c.usage; u != nil {
+		m.number("tokens_input", u.InputTokens, true)
+		m.number("tokens_output", u.OutputTokens, true)
+		m.number("cache_read_tokens", u.CacheReadInputTokens, true)
+		m.number("cache_write_tokens", u.CacheCreationInputTokens, true)
+		if u.CostUSD > 0 {
+			m.float("cost_usd", u.CostUSD)
+		}
 	}
-	attrs = appendText(attrs, "model", c.model)
-	attrs = appendNumber(attrs, "attempt", int64(c.attempt), c.attempt != 0)
-	return appendText(attrs, "error", c.err)
+	m.text("model", c.model)
+	m.number("attempt", int64(c.attempt), c.attempt != 0)
+	m.text("error", c.err)
 }
 
-// line is the call in a format, without a line end.
-func (c *call) line(f Format) []byte {
+// line implements [line].
+func (c *call) line(f Format, d *draft) []byte {
 	if f == FormatStructured {
-		return object(c.attrs())
+		return d.object(c)
 	}
 	u, err := url.Parse(c.url)
 	if err != nil {
 		u = &url.URL{}
 	}
-	b := appendBare(nil, u.Host)
+	b := appendBare(d.text[:0], u.Host)
 	b = append(b, " - - "...)
 	b = c.began.UTC().AppendFormat(b, "[02/Jan/2006:15:04:05 -0700] ")
 	b = appendQuoted(b, c.method+" "+u.RequestURI()+" HTTP/1.1")

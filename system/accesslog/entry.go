@@ -2,7 +2,6 @@ package accesslog
 
 import (
 	"cmp"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 // entry is one request that has ended.
 type entry struct {
 	arrived  time.Time
-	req      hooks.Request
+	req      *hooks.Request
 	status   int // zero if the client was told nothing
 	bytes    int64
 	duration time.Duration
@@ -20,67 +19,52 @@ type entry struct {
 	usage    *hooks.Usage
 }
 
-// newEntry makes an entry of an event; ok is false for an event without its payload.
-func newEntry(hc *hooks.Context) (e entry, ok bool) {
+// newEntry makes an entry of an event; it is nil for an event without its payload.
+func newEntry(hc *hooks.Context) *entry {
+	var e *entry
 	switch p := hc.Payload.(type) {
 	case *hooks.RequestCompleted:
 		if p == nil {
-			return entry{}, false
+			return nil
 		}
-		// A handler that ends without a word has answered 200.
-		e = entry{status: cmp.Or(p.Status, http.StatusOK), bytes: p.ResponseBytes, duration: p.Duration, usage: p.Usage}
-		e.req = p.Request
+		e = &entry{req: &p.Request, bytes: p.ResponseBytes, duration: p.Duration, usage: p.Usage}
+		e.status = cmp.Or(p.Status, http.StatusOK) // a handler that ends without a word has answered 200
 	case *hooks.RequestFailed:
 		if p == nil {
-			return entry{}, false
+			return nil
 		}
-		e = entry{status: p.Status, bytes: p.ResponseBytes, duration: p.Duration, usage: p.Usage}
-		e.req, e.err = p.Request, cmp.Or(p.Err, p.ErrorType)
+		e = &entry{req: &p.Request, bytes: p.ResponseBytes, duration: p.Duration, usage: p.Usage}
+		e.status, e.err = p.Status, cmp.Or(p.Err, p.ErrorType)
 	default:
-		return entry{}, false
+		return nil
 	}
 	e.arrived = hc.Time.Add(-e.duration).UTC()
-	return e, true
+	return e
 }
 
-// attrs are the members of a structured line, in their order and without those that have no value.
-func (e *entry) attrs() []slog.Attr {
-	attrs := make([]slog.Attr, 0, 17)
-	text := func(key, value string) { attrs = appendText(attrs, key, value) }
-	number := func(key string, value int64, known bool) { attrs = appendNumber(attrs, key, value, known) }
-	usage := cmp.Or(e.usage, &hooks.Usage{})
-	text("timestamp", e.arrived.Format(time.RFC3339Nano))
-	text("request_id", e.req.ID)
-	text("method", e.req.Method)
-	text("path", e.req.Path)
-	text("query", e.req.Query)
-	number("status_code", int64(e.status), e.status != 0)
-	attrs = append(attrs, slog.Float64("duration_ms", float64(e.duration.Microseconds())/1000))
-	text("client_ip", e.req.ClientIP)
-	text("user_agent", e.req.UserAgent)
-	number("body_size", e.req.BodyBytes, e.req.BodyBytes > 0)
-	text("error", e.err)
-	text("endpoint", e.req.Endpoint)
-	text("model", cmp.Or(e.req.Model, usage.Model))
-	text("service_type", e.req.Provider)
-	number("tokens_input", usage.InputTokens, e.usage != nil)
-	number("tokens_output", usage.OutputTokens, e.usage != nil)
+// members implements [line].
+func (e *entry) members(m *members) {
+	m.text("timestamp", e.arrived.Format(time.RFC3339Nano))
+	m.text("request_id", e.req.ID)
+	m.text("method", e.req.Method)
+	m.text("path", e.req.Path)
+	m.text("query", e.req.Query)
+	m.number("status_code", int64(e.status), e.status != 0)
+	m.float("duration_ms", float64(e.duration.Microseconds())/1000)
+	m.text("client_ip", e.req.ClientIP)
+	m.text("user_agent", e.req.UserAgent)
+	m.number("body_size", e.req.BodyBytes, e.req.BodyBytes > 0)
+	m.text("error", e.err)
+	m.text("endpoint", e.req.Endpoint)
+	usage := e.usage
+	if usage == nil {
+		usage = &hooks.Usage{}
+	}
+	m.text("model", cmp.Or(e.req.Model, usage.Model))
+	m.text("service_type", e.req.Provider)
+	m.number("tokens_input", usage.InputTokens, e.usage != nil)
+	m.number("tokens_output", usage.OutputTokens, e.usage != nil)
 	if usage.CostUSD > 0 {
-		attrs = append(attrs, slog.Float64("cost_usd", usage.CostUSD))
+		m.float("cost_usd", usage.CostUSD)
 	}
-	return attrs
-}
-
-func appendText(attrs []slog.Attr, key, value string) []slog.Attr {
-	if value == "" {
-		return attrs
-	}
-	return append(attrs, slog.String(key, value))
-}
-
-func appendNumber(attrs []slog.Attr, key string, value int64, known bool) []slog.Attr {
-	if !known {
-		return attrs
-	}
-	return append(attrs, slog.Int64(key, value))
 }

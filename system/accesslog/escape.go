@@ -11,6 +11,9 @@ import (
 // line separators, terminal sequences that begin with U+009B, and marks that turn the direction of text.
 func appendJSONString(b []byte, s string) []byte {
 	b = append(b, '"')
+	if printable(s) {
+		return append(append(b, s...), '"')
+	}
 	for _, r := range s {
 		switch {
 		case r == '"' || r == '\\':
@@ -25,6 +28,16 @@ func appendJSONString(b []byte, s string) []byte {
 		}
 	}
 	return append(b, '"')
+}
+
+// printable tells that a text is all of ASCII that prints and needs no escape, as most are.
+func printable(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // appendQuoted writes a field in quotes, escaped as Apache does: what does not print becomes \xhh for each byte.

@@ -63,15 +63,15 @@ func FuzzLine(f *testing.F) {
 				Header: hooks.SnapshotHeader(map[string][]string{"Referer": {"/" + s}}),
 			},
 		}}
-		e, ok := newEntry(hc)
-		if !ok {
+		e := newEntry(hc)
+		if e == nil {
 			t.Fatal("event is not taken")
 		}
-		combined := string(e.line(FormatCombined))
+		combined := string(e.line(FormatCombined, new(draft)))
 		if !combinedLine.MatchString(combined) {
 			t.Errorf("line cannot be taken apart: %s", combined)
 		}
-		structured := string(e.line(FormatStructured))
+		structured := string(e.line(FormatStructured, new(draft)))
 		for _, line := range []string{combined, structured} {
 			if !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
 				t.Errorf("line does not print: %q", line)

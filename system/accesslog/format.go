@@ -7,24 +7,27 @@ import (
 	"strings"
 )
 
-// line is the request in a format, without a line end.
-func (e *entry) line(f Format) []byte {
+// line implements [line].
+func (e *entry) line(f Format, d *draft) []byte {
 	switch f {
 	case FormatCommon:
-		return e.appendCommon(nil)
+		return e.appendCommon(d.text[:0])
 	case FormatCombined:
-		b := e.appendCommon(nil)
+		b := e.appendCommon(d.text[:0])
 		b = appendQuoted(append(b, ' '), e.req.Header.Value("Referer"))
 		return appendQuoted(append(b, ' '), e.req.UserAgent)
 	default:
-		return object(e.attrs())
+		return d.object(e)
 	}
 }
 
-// object is attributes as a JSON object, in their order.
-func object(attrs []slog.Attr) []byte {
-	b := []byte{'{'}
-	for i, a := range attrs {
+// object writes the members of a line as a JSON object.
+func (d *draft) object(l line) []byte {
+	d.members = d.members[:0]
+	l.members(&d.members)
+	b := d.text[:0]
+	b = append(b, '{')
+	for i, a := range d.members {
 		if i > 0 {
 			b = append(b, ',')
 		}

@@ -13,14 +13,52 @@ type sink struct {
 	logger  *slog.Logger
 	out     io.Writer // takes whole lines; nil means the logger
 	file    *file     // the one that out is, if it is one
+	draft   draft     // events come one at a time
 }
 
 // line is what can be written.
 type line interface {
-	// attrs are the members of a structured line.
-	attrs() []slog.Attr
-	// line is the line in a format, without a line end.
-	line(f Format) []byte
+	// members adds those of a structured line, in their order and without those that have no value.
+	members(to *members)
+	// line writes the line in a format, without a line end. It is good until the next one.
+	line(f Format, d *draft) []byte
+}
+
+// members are those of a structured line.
+type members []slog.Attr
+
+// text adds a text, unless it is empty.
+func (m *members) text(key, value string) {
+	if value != "" {
+		*m = append(*m, slog.String(key, value))
+	}
+}
+
+// number adds a number, if it is known.
+func (m *members) number(key string, value int64, known bool) {
+	if known {
+		*m = append(*m, slog.Int64(key, value))
+	}
+}
+
+// float adds a number with a fraction.
+func (m *members) float(key string, value float64) { *m = append(*m, slog.Float64(key, value)) }
+
+// draft is the memory of a line, for the next one. The zero value is ready.
+type draft struct {
+	text    []byte
+	members members
+}
+
+// maxDraft is how much text may stay in memory after a long line.
+const maxDraft = 16 << 10
+
+// done forgets the line.
+func (d *draft) done() {
+	clear(d.members) // they hold on to texts
+	if cap(d.text) > maxDraft {
+		d.text = nil
+	}
 }
 
 // open begins with the file, unless lines go elsewhere.
@@ -41,13 +79,17 @@ func (s *sink) close() error {
 }
 
 func (s *sink) write(ctx context.Context, l line) error {
+	defer s.draft.done()
 	if s.out != nil {
-		_, err := s.out.Write(append(l.line(s.format), '\n'))
+		s.draft.text = append(l.line(s.format, &s.draft), '\n')
+		_, err := s.out.Write(s.draft.text)
 		return err
 	}
-	attrs := l.attrs()
-	if s.format != FormatStructured {
-		attrs = []slog.Attr{slog.String("line", string(l.line(s.format)))}
+	var attrs members // a handler may keep them
+	if s.format == FormatStructured {
+		l.members(&attrs)
+	} else {
+		attrs.text("line", string(l.line(s.format, &s.draft)))
 	}
 	s.logger.LogAttrs(ctx, slog.LevelInfo, s.message, attrs...) //nolint:sloglint // one of two constants
 	return nil

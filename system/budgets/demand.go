@@ -38,10 +38,12 @@ func demandOf(ctx context.Context, req *hooks.PreparedRequest) demand {
 
 // names are what a model may be called in [Limit.Models].
 func names(provider string, models ...string) []string {
-	var out []string
+	out := make([]string, 0, 2*len(models))
+	last := ""
 	for _, m := range models {
-		if m != "" {
+		if m != "" && m != last { // most are called the same by client and upstream
 			out = append(out, m, provider+"/"+m)
+			last = m
 		}
 	}
 	return out

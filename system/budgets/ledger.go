@@ -34,6 +34,7 @@ type ledger struct {
 	cfg     *Config
 	budgets []*budget
 	zone    *time.Location
+	current current // in zone
 	store   Store
 	prices  prices // nil without pricing
 	logger  *slog.Logger
@@ -74,7 +75,7 @@ func keysOf(claims []claim) []Key {
 
 // claims finds the budgets that hold for a request that begins at a moment.
 func (l *ledger) claims(caller string, models []string, at time.Time) []claim {
-	var out []claim
+	out := make([]claim, 0, len(l.budgets))
 	for _, b := range l.budgets {
 		if b.concerns(caller, models) {
 			out = append(out, l.claim(b, caller, at))
@@ -87,7 +88,7 @@ func (l *ledger) claim(b *budget, caller string, at time.Time) claim {
 	if b.Shared {
 		caller = "*"
 	}
-	p := periodAt(b.Period, at, l.zone)
+	p := l.current.at(b.Period, at, l.zone)
 	return claim{b, p, Key{Budget: b.Name, Caller: caller, Period: p.name}}
 }
 
@@ -155,6 +156,7 @@ func (l *ledger) reserve(h *hold, retry bool) (reserved []Spent, ok bool) {
 	}
 	l.count++
 	l.holds[h.id] = append(l.holds[h.id], h)
+	reserved = make([]Spent, 0, len(h.claims))
 	for _, c := range h.claims {
 		l.reserved[c.key] = l.reserved[c.key].Plus(h.spent)
 		reserved = append(reserved, l.reserved[c.key].Plus(l.unsaved[c.key]))

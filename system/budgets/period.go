@@ -1,6 +1,9 @@
 package budgets
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // period is a day or a month.
 type period struct {
@@ -18,4 +21,21 @@ func periodAt(kind string, at time.Time, zone *time.Location) period {
 	}
 	begin := time.Date(y, m, d, 0, 0, 0, 0, zone)
 	return period{at.Format(time.DateOnly), begin, time.Date(y, m, d+1, 0, 0, 0, 0, zone)}
+}
+
+// current remembers the day and the month that are under way. The zero value knows none.
+type current struct{ day, month atomic.Pointer[period] }
+
+// at is periodAt, for moments that are nearly always in the same period as the last.
+func (c *current) at(kind string, at time.Time, zone *time.Location) period {
+	last := &c.day
+	if kind == "month" {
+		last = &c.month
+	}
+	if p := last.Load(); p != nil && !at.Before(p.begin) && at.Before(p.end) {
+		return *p
+	}
+	p := periodAt(kind, at, zone)
+	last.Store(&p)
+	return p
 }

@@ -56,7 +56,10 @@ func methodLabel(method string) string {
 }
 
 func statusLabel(status int) string {
-	if status < 100 || status > 599 {
+	switch {
+	case status == http.StatusOK: // as nearly all are
+		return "200"
+	case status < 100 || status > 599:
 		return none // the client was sent nothing
 	}
 	return strconv.Itoa(status)
