@@ -13,7 +13,7 @@ import (
 // Attempt tells that the upstream is about to be called, and with whose credential: the name of an account where the
 // provider has several, else "". Hooks are told of the last one. A provider that calls its upstream several times
 // within one Do calls it before each; whoever calls it once only, and has one credential, need not. It is not to be
-// called concurrently, nor after Do has returned.
+// called concurrently, nor after Do, or [Answer.Again], has returned.
 func (c *Call) Attempt(account string) {
 	ex := c.exchange
 	if ex == nil {
@@ -74,6 +74,7 @@ func (t *relay) bring(ctx context.Context) {
 			t.refuse(cause(ctx, ctx.Err()))
 			return
 		}
+		t.ex.turnTo(after)
 	}
 }
 
@@ -88,11 +89,26 @@ func (t *relay) try(ctx context.Context) *next {
 	defer t.end()
 	inner, begun := t.attemptContext(ctx), time.Now()
 	ans, err := t.do(inner, t.ex, t.call)
-	if err != nil {
-		err = cause(inner, err)
-		t.judge(err)
-		return t.retreat(ctx, setbackOf(err, time.Since(begun)), true)
+	for {
+		if err != nil {
+			err = cause(inner, err)
+			t.judge(err)
+			return t.retreat(ctx, setbackOf(err, time.Since(begun)), true)
+		}
+		n, failure := t.accept(ctx, inner, ans)
+		if failure == nil {
+			return n
+		}
+		begun = time.Now()
+		if ans, err = t.again(inner); ans == nil && err == nil {
+			return t.concede(ctx, failure)
+		}
 	}
+}
+
+// accept brings an answer to the client, or tells what comes next. The error is that of an answer of which nothing has
+// come, and after which the provider may be called again.
+func (t *relay) accept(ctx, inner context.Context, ans *Answer) (*next, error) {
 	// A provider that answers with events has nothing to close.
 	if ans.Body != nil {
 		defer ans.Body.Close() // what was read is what counts
@@ -101,22 +117,47 @@ func (t *relay) try(ctx context.Context) *next {
 	if ans.Status >= http.StatusBadRequest {
 		if n := t.retreat(ctx, t.setback(), false); n != nil {
 			t.judge(nil)
-			return n
+			return n, nil
 		}
 	}
-	return t.finish(ctx, inner)
-}
-
-// finish relays the answer of an attempt, and looks for another one if that fails before anything has come of it.
-func (t *relay) finish(ctx, inner context.Context) *next {
 	t.named = newModelName(t.call)
 	defer func() { t.ex.lost = t.lost.List }()
 	err := t.run(inner)
 	if err == nil {
 		t.judge(nil)
-		return nil
+		return nil, nil //nolint:nilnil // nothing comes next
 	}
 	err = cause(inner, err)
+	if ans.Again != nil && t.refused && !t.heard && ctx.Err() == nil && !t.sent() {
+		return nil, err
+	}
+	return t.concede(ctx, err), nil
+}
+
+// again calls the provider once more after a stream that began with an error, in the same attempt.
+func (t *relay) again(ctx context.Context) (*Answer, error) {
+	last, begun := t.attempt, time.Now()
+	t.out.mu.Lock()
+	t.restart(attempt{from: t.pipeline.upstream, cancel: t.cancel, leave: t.leave})
+	t.out.mu.Unlock()
+	ans, err := last.ans.Again(ctx)
+	if ans == nil && err == nil {
+		t.out.mu.Lock()
+		defer t.out.mu.Unlock()
+		t.attempt = last
+		t.complete = false // the client may have been sent the headers of a stream meanwhile
+		return nil, nil    //nolint:nilnil // the failure stands
+	}
+	t.ex.lost, t.ex.usage, t.ex.errType = nil, nil, ""
+	if err := answered(ans, err); err != nil {
+		return nil, err
+	}
+	t.ex.received(ans, begun)
+	return ans, nil
+}
+
+// concede looks for another attempt after an answer has failed, if nothing has come of it.
+func (t *relay) concede(ctx context.Context, err error) *next {
 	t.judge(err)
 	if !t.heard {
 		s := setbackOf(err, time.Since(t.begun))
@@ -229,17 +270,27 @@ func (t *relay) switchTo(n *next) {
 	t.out.mu.Lock()
 	defer t.out.mu.Unlock()
 	t.later = true
-	t.pipeline, t.call, t.attempt = n.pipeline, n.call, attempt{from: n.pipeline.upstream}
-	t.ex.provider, t.ex.call, t.ex.account = n.pipeline.name, n.call, ""
-	t.ex.lost, t.ex.usage, t.ex.errType = nil, nil, ""
+	t.pipeline, t.call = n.pipeline, n.call
+	t.restart(attempt{from: n.pipeline.upstream})
 	if t.planned {
 		t.sign()
 	}
+}
+
+// restart forgets what is known of an answer. The writer is locked.
+func (t *relay) restart(a attempt) {
+	t.attempt = a
 	s := &t.out
 	s.held, s.awaited, s.settled = nil, false, false
 	if s.timer != nil {
 		s.timer.Reset(t.nextTurn(time.Now()))
 	}
+}
+
+// turnTo is for another attempt that is really made: until then what hooks are told is that of the last one.
+func (ex *exchange) turnTo(n *next) {
+	ex.provider, ex.call, ex.account = n.pipeline.name, n.call, ""
+	ex.lost, ex.usage, ex.errType = nil, nil, ""
 }
 
 // attemptContext is the context of an attempt. It has an end of its own only where others may follow.

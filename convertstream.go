@@ -34,7 +34,7 @@ func (t *relay) watched(in adapters.Stream) adapters.Stream {
 				return
 			}
 			if t.ans.Events != nil {
-				t.out.await()
+				t.out.await(true)
 			}
 		}
 		if !done {

@@ -16,7 +16,8 @@ func (t *relay) attend() {
 	t.openWriter()
 	t.out.mu.Lock()
 	defer t.out.mu.Unlock()
-	t.out.since, t.out.awaited = time.Now(), true
+	t.out.fresh = true
+	t.out.wait()
 	if t.out.timer != nil || t.out.settled {
 		return
 	}
@@ -29,7 +30,7 @@ func (t *relay) promise() {
 	if after := t.proxy.streams.CommitAfter; after > 0 && t.call.Stream && t.op == OpGenerate {
 		t.promised = time.Now().Add(after)
 		t.attend()
-		t.out.await()
+		t.out.await(true)
 	}
 }
 
@@ -57,10 +58,8 @@ func (t *relay) turn() {
 		return
 	}
 	now := time.Now()
-	if t.silent(now) {
-		t.abort(&Error{
-			Status: http.StatusGatewayTimeout, Message: "the provider's stream was silent for too long",
-		})
+	if why := t.overdue(now); why != "" {
+		t.abort(&Error{Status: http.StatusGatewayTimeout, Message: why})
 		return
 	}
 	due := t.committed && now.Sub(s.last) >= t.proxy.streams.KeepAlive
@@ -75,9 +74,32 @@ func (t *relay) turn() {
 	s.timer.Reset(t.nextTurn(now))
 }
 
-// silent tells whether a provider that has begun its answer is waited for too long.
-func (t *relay) silent(now time.Time) bool {
-	return t.ans != nil && t.out.awaited && now.Sub(t.out.since) >= t.proxy.limits.StreamIdle
+// eventIdle is how many times as long as a provider may be silent it may take for one event.
+const eventIdle = 4
+
+// overdue tells what a provider that has begun its answer is waited for too long; "" if it is not.
+func (t *relay) overdue(now time.Time) string {
+	switch bytes, event := t.deadlines(); {
+	case t.ans == nil || !t.out.awaited:
+		return ""
+	case !now.Before(bytes):
+		return "the provider's stream was silent for too long"
+	case !now.Before(event):
+		return "an event of the provider's stream took too long"
+	}
+	return ""
+}
+
+// deadlines are when a provider that is waited for has to have sent something, and when a whole event. The writer is
+// locked.
+func (t *relay) deadlines() (bytes, event time.Time) {
+	last, idle := t.out.since, t.proxy.limits.StreamIdle
+	if t.pulse != nil {
+		if read := t.pulse.last(); read.After(last) {
+			last = read
+		}
+	}
+	return last.Add(idle), t.out.eventful.Add(eventIdle * idle)
 }
 
 // nextTurn is how long nothing will be due. The writer is locked.
@@ -85,7 +107,8 @@ func (t *relay) nextTurn(now time.Time) time.Duration {
 	s := &t.out
 	next := t.proxy.limits.StreamIdle
 	if s.awaited && t.ans != nil {
-		next -= now.Sub(s.since)
+		bytes, event := t.deadlines()
+		next = min(bytes.Sub(now), event.Sub(now))
 	}
 	switch {
 	case t.committed:

@@ -273,6 +273,12 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 	if err != nil {
 		return nil, err
 	}
+	ex.received(ans, start)
+	return ans, nil
+}
+
+// received tells hooks of an answer.
+func (ex *exchange) received(ans *Answer, start time.Time) {
 	if ans.Status == 0 {
 		ans.Status = http.StatusOK
 	}
@@ -282,7 +288,6 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 			Latency: time.Since(start), Attempt: ex.attempts,
 		})
 	}
-	return ans, nil
 }
 
 // answered is the error of a call, which a provider that answers nothing has failed at.

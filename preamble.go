@@ -56,7 +56,7 @@ func (t *relay) hold(typ string, data, raw []byte) bool {
 	raw = t.note(typ, data, raw, true)
 	t.out.mu.Lock()
 	defer t.out.mu.Unlock()
-	t.out.held = append(t.out.held, raw...)
+	t.out.held, t.out.fresh = append(t.out.held, raw...), true
 	return true
 }
 

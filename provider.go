@@ -118,6 +118,11 @@ type Answer struct {
 	// the shape that the client asked for, as always happens where formats differ. Without it such a Body is relayed
 	// byte for byte.
 	Reshape bool
+	// Again is for streams that may begin with an error of which somebody else is spared, such as another account of
+	// the provider: it calls the upstream once more. It is called at most once, with the context of Do, when Body was
+	// read up to the error and closed, and only if the client has been sent nothing. It returns nil where that is of
+	// no use; then the client gets the error. Nil for most providers.
+	Again func(ctx context.Context) (*Answer, error)
 
 	estimated bool // it is the proxy's own
 }

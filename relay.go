@@ -69,6 +69,7 @@ type attempt struct {
 	gone     bool             // the client, while the stream was converted
 	copied   bool             // nobody keeps anything of the answer's buffer
 	replayed bool             // the client's stream is one that the provider has not made
+	pulse    *pulse           // of the answer's body, where it is a stream
 }
 
 // take begins with the provider's answer.
@@ -79,7 +80,8 @@ func (t *relay) take(ans *Answer) {
 	if ans.Format != "" {
 		t.from = ans.Format
 	}
-	t.out.since, t.out.awaited = t.begun, true
+	t.out.fresh = true
+	t.out.wait()
 }
 
 func (t *relay) run(ctx context.Context) error {

@@ -37,6 +37,7 @@ func (t *relay) collects() bool {
 // collect answers with what a stream says, when it has ended well.
 func (t *relay) collect(ctx context.Context) error {
 	from, to, _ := t.shapes()
+	t.feel()
 	events := t.ans.Events
 	if events == nil {
 		events = t.eventsOf(sse.NewReader(t.ans.Body, t.proxy.limits.EventBytes))

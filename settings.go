@@ -104,8 +104,9 @@ type Limits struct {
 	BodyTimeout time.Duration
 	// WriteTimeout is how long a client may take nothing of an answer. Defaults to 30 seconds.
 	WriteTimeout time.Duration
-	// StreamIdle is how long a provider that has begun a stream may send nothing of it, not even a comment or a ping.
-	// The stream ends with an error then. How long a stream takes in all is not limited. Defaults to 5 minutes.
+	// StreamIdle is how long a provider that has begun a stream may send nothing of it: no byte of an event, no comment
+	// and no ping. For an event that comes slowly, or after nothing but comments, it has four times as long. The stream
+	// ends with an error then. How long a stream takes in all is not limited. Defaults to 5 minutes.
 	StreamIdle time.Duration
 	// PluginStart bounds each call of a plugin while it starts. Defaults to 30 seconds.
 	PluginStart time.Duration

@@ -21,6 +21,7 @@ var errStreamCut = errors.New("stream ended without its terminal event")
 // relayStream relays a stream event by event on the handler's goroutine.
 func (t *relay) relayStream(ctx context.Context) error {
 	t.attend()
+	t.feel()
 	t.startStream()
 	var err error
 	if t.ans.Events == nil && t.from == t.client {
@@ -151,9 +152,11 @@ func (t *relay) relayEvents(ctx context.Context) error {
 // the provider has to be waited for.
 func (t *relay) eventsOf(in *sse.Reader) adapters.Stream {
 	return func(yield func(adapters.Event, error) bool) {
+		some := false
 		for {
 			if !in.Buffered() {
-				t.out.await()
+				t.out.await(some)
+				some = false
 				if t.lazy && t.out.flush() != nil {
 					t.gone = true
 					return
@@ -171,6 +174,7 @@ func (t *relay) eventsOf(in *sse.Reader) adapters.Stream {
 				yield(adapters.Event{}, err)
 				return
 			}
+			some = some || ev.HasData
 			if ev.HasData && !yield(adapters.Event{Type: eventName(ev.Type), Data: ev.Data}, nil) {
 				return
 			}
@@ -226,7 +230,7 @@ func (t *relay) first(typ string, data, raw []byte, hasData, isError bool) (held
 	}
 	if isError && !t.committed {
 		e := firstError(t.client, data)
-		if e == nil && t.movable() {
+		if e == nil && (t.movable() || t.ans.Again != nil) {
 			e = firstResponsesError(t.client, data)
 		}
 		if e != nil {
@@ -246,7 +250,11 @@ func (t *relay) first(typ string, data, raw []byte, hasData, isError bool) (held
 
 // pass writes an event to the client, and tells hooks of it.
 func (t *relay) pass(typ string, data, raw []byte, hasData bool) error {
-	return t.out.write(t.note(typ, data, raw, hasData))
+	raw = t.note(typ, data, raw, hasData)
+	if !hasData {
+		return t.out.writeComment(raw)
+	}
+	return t.out.write(raw)
 }
 
 // note tells hooks of an event, and returns what the client is to see of it.

@@ -21,6 +21,8 @@ type streamWriter struct {
 	deadline time.Time // the write deadline that is set
 	last     time.Time // when the client was last sent something
 	since    time.Time // when the provider began to be waited for
+	eventful time.Time // when it began to be waited for an event
+	fresh    bool      // an event has come since
 	awaited  bool      // the provider is waited for
 	settled  bool      // nothing more happens by itself
 	fixed    bool      // the host's writer has no deadlines
@@ -68,6 +70,14 @@ func (s *streamWriter) Write(b []byte) (int, error) {
 func (s *streamWriter) write(b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.awaited, s.fresh = false, true
+	return s.append(b)
+}
+
+// writeComment writes what is none.
+func (s *streamWriter) writeComment(b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.awaited = false
 	return s.append(b)
 }
@@ -94,7 +104,7 @@ func (s *streamWriter) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.send()
-	s.since, s.awaited = time.Now(), true
+	s.wait()
 	return err
 }
 
@@ -115,11 +125,20 @@ func (s *streamWriter) send() error {
 	return nil
 }
 
-// await tells that the provider is waited for.
-func (s *streamWriter) await() {
+// await tells that the provider is waited for. again tells that it has sent an event before.
+func (s *streamWriter) await(again bool) {
 	s.mu.Lock()
-	s.since, s.awaited = time.Now(), true
+	s.fresh = s.fresh || again
+	s.wait()
 	s.mu.Unlock()
+}
+
+// wait is await for who has the lock.
+func (s *streamWriter) wait() {
+	s.since, s.awaited = time.Now(), true
+	if s.fresh {
+		s.eventful, s.fresh = s.since, false
+	}
 }
 
 // rest takes the deadline back while the upstream is silent.

@@ -28,6 +28,7 @@ import (
 func Factories() []ccproxy.Factory {
 	return []ccproxy.Factory{
 		accesslog.Factory(),
+		balancer.AliasFactory(),
 		balancer.Factory(),
 		budgets.Factory(),
 		claudeapi.Factory(),

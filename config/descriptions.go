@@ -21,7 +21,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy.Limits.PluginStart\tplugin_start bounds each call of a plugin while it starts. Defaults to 30 seconds.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.PluginStop\tplugin_stop bounds each plugin's Shutdown. Defaults to 5 seconds.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.ReadTimeout\tread_timeout is how long a client may send nothing of a body that it has announced. Defaults to 60 seconds.\n" +
-	"github.com/ccproxy-go/ccproxy.Limits.StreamIdle\tstream_idle is how long a provider that has begun a stream may send nothing of it, not even a comment or a ping. The stream ends with an error then. How long a stream takes in all is not limited. Defaults to 5 minutes.\n" +
+	"github.com/ccproxy-go/ccproxy.Limits.StreamIdle\tstream_idle is how long a provider that has begun a stream may send nothing of it: no byte of an event, no comment and no ping. For an event that comes slowly, or after nothing but comments, it has four times as long. The stream ends with an error then. How long a stream takes in all is not limited. Defaults to 5 minutes.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.WriteTimeout\twrite_timeout is how long a client may take nothing of an answer. Defaults to 30 seconds.\n" +
 	"github.com/ccproxy-go/ccproxy.Model.ContextWindow\tcontext_window is the most tokens that go into the model; zero if unknown.\n" +
 	"github.com/ccproxy-go/ccproxy.Model.Created\tcreated is when the model was released; zero if unknown.\n" +

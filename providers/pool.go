@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy"
@@ -20,7 +19,8 @@ type Pool interface {
 	Credentials
 
 	// Next chooses the account of an attempt. An error tells that there is none: the client gets the upstream's answer
-	// to the attempt before if there was one, else the error; a *ccproxy.Error says what it looks like.
+	// to the attempt before if there was one, else the error; a *ccproxy.Error says what it looks like. It is not asked
+	// for another account when the client has left, and returns the error of ctx if that happens meanwhile.
 	Next(ctx context.Context, c Choice) (Turn, error)
 }
 
@@ -41,8 +41,8 @@ type Turn interface {
 	// same account before anything is reported.
 	Credentials() Credentials
 	// Report tells how the upstream answered, once. It returns true where another account may do better, which is
-	// asked for next, unless the answer is a stream: how that went is told by its first event, and the status of an
-	// error in there is the one that it stands for.
+	// asked for next. How a stream went is told by its first event, and the status of an error in there is the one that
+	// it stands for; another account is asked for then unless the client has been sent something meanwhile.
 	Report(ctx context.Context, o Outcome) (next bool)
 	// End tells that the answer has been read, or that there is none. It is called once, after Report.
 	End()
@@ -77,74 +77,28 @@ type Balancer interface {
 }
 
 // BalancerService is the service that makes pools. The plugin balancer provides it. Plugins with accounts have it among
-// their OptionalRequires, so that they start after it.
+// their OptionalRequires, so that they start after it; see [BalancerServices].
 const BalancerService = "balancer"
 
-// Balanced returns the credentials of a provider with several accounts. Without the service it wraps
+// BalancerAlias is the service of the plugin balancer where it runs by its other name, credential_balancer.
+const BalancerAlias = "credential_balancer"
+
+// BalancerServices are the services that make pools, for the OptionalRequires of plugins with accounts.
+func BalancerServices() []string { return []string{BalancerAlias, BalancerService} }
+
+// Balanced returns the credentials of a provider with several accounts, from [BalancerAlias] if that is there, since it
+// only is where somebody has asked for it, else from [BalancerService]. Without both it wraps
 // ccproxy.ErrMissingDependency.
 func Balanced(pc *ccproxy.PluginContext, provider string, accounts []Account) (Credentials, error) {
-	b, err := ccproxy.ServiceOf[Balancer](pc, BalancerService)
+	b, err := ccproxy.ServiceOf[Balancer](pc, BalancerAlias)
+	if errors.Is(err, ccproxy.ErrUnknownService) {
+		b, err = ccproxy.ServiceOf[Balancer](pc, BalancerService)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("accounts need the plugin %s: %w: %w",
 			BalancerService, ccproxy.ErrMissingDependency, err)
 	}
 	return b.Pool(provider, accounts)
-}
-
-// attempt sends an authorized request, with one account after the other where there are several. secrets are the
-// credentials of the last. It takes over the header. call is nil for what no client has asked for.
-func (p *Provider) attempt(
-	ctx context.Context, call *ccproxy.Call, method string, u *url.URL, h http.Header, body []byte,
-) (resp *http.Response, secrets []string, err error) {
-	out := outgoing{call: call, method: method, url: u, header: h, body: body}
-	pool, ok := p.upstream.Credentials.(Pool)
-	if !ok {
-		return p.attemptWith(ctx, p.upstream.Credentials, "", out)
-	}
-	choice := Choice{}
-	if call != nil {
-		choice.Session, choice.Model = call.Session, call.Model
-	}
-	var begun time.Time
-	for again := true; again; {
-		latency := time.Since(begun)
-		turn, none := pool.Next(ctx, choice)
-		if none != nil && len(choice.Tried) == 0 {
-			return nil, nil, none
-		}
-		if none != nil {
-			break // what the last attempt brought says more
-		}
-		if len(choice.Tried) > 0 {
-			out.retrying(choice.Tried[len(choice.Tried)-1], resp, latency)
-		}
-		if resp != nil {
-			_ = resp.Body.Close() // nobody gets this answer
-		}
-		out.header, begun = maps.Clone(h), time.Now()
-		resp, secrets, again, err = p.take(ctx, turn, out)
-		choice.Tried = append(choice.Tried, turn.Account())
-	}
-	return resp, secrets, err
-}
-
-// take sends a request with one account of several.
-func (p *Provider) take(
-	ctx context.Context, turn Turn, out outgoing,
-) (resp *http.Response, secrets []string, again bool, err error) {
-	end := sync.OnceFunc(turn.End)
-	defer func() {
-		if resp == nil {
-			end() // also where credentials panic
-		}
-	}()
-	resp, secrets, err = p.attemptWith(ctx, turn.Credentials(), turn.Account(), out)
-	if err != nil {
-		_, unauthorized := errors.AsType[*authorizeError](err)
-		return nil, nil, turn.Report(ctx, Outcome{Err: err, NoCredentials: unauthorized}), err
-	}
-	resp.Body, again = newTurnBody(ctx, turn, resp, end)
-	return resp, secrets, again, nil
 }
 
 // authorizeError is an error of credentials, which look like any other to those who ask the provider.
@@ -162,16 +116,16 @@ type outgoing struct {
 	body   []byte
 }
 
-// retrying tells hooks that an account was refused and another is tried.
-func (o outgoing) retrying(account string, resp *http.Response, latency time.Duration) {
+// retrying tells hooks that an account was refused, with a status unless it has no credentials, and another is tried.
+func (o outgoing) retrying(account string, status int, latency time.Duration) {
 	if o.call == nil {
 		return
 	}
-	if resp == nil {
+	if status == 0 {
 		o.call.Retrying(0, "account "+account+" has no credentials", latency)
 		return
 	}
-	o.call.Retrying(resp.StatusCode, "account "+account+" was refused", latency)
+	o.call.Retrying(status, "account "+account+" was refused", latency)
 }
 
 // attemptWith sends a request with the credentials of one account, and once more with others where the upstream refuses

@@ -189,6 +189,12 @@ func TestPoolStreams(t *testing.T) {
 		{"key", failure("authentication_error"), 401},
 		{"unknown", failure("something_new"), 500},
 		{"code", `data: {"error":{"type":"x","code":"rate_limit_exceeded","message":"no"}}` + "\n\n", 429},
+		{
+			"failed response",
+			"event: response.failed\ndata: " + `{"type":"response.failed","response":{"id":"r","error":{"code":"slow_down","message":"no"}}}` + "\n\n", 529,
+		},
+		{"created response", "event: response.created\ndata: " + `{"type":"response.created","response":{"id":"r","error":null}}` + "\n\n", 200},
+		{"error of Responses", "event: error\ndata: " + `{"type":"error","code":"rate_limit_exceeded","message":"no","sequence_number":0}` + "\n\n", 429},
 		{"not whole", `data: {"error":{"type":"rate_limit_error"}}`, 429},
 		{"empty", "", 200},
 		{"very long", "data: " + strings.Repeat("x", 1<<16) + "\n\n", 200},
@@ -234,7 +240,7 @@ func (p *pieces) Read(b []byte) (int, error) { return p.Reader.Read(b[:min(len(b
 // A provider with several accounts gets its credentials from the service that makes pools.
 func ExampleBalanced() {
 	acme := providers.NewFunc(
-		ccproxy.Manifest{Name: "acme", OptionalRequires: []string{providers.BalancerService}},
+		ccproxy.Manifest{Name: "acme", OptionalRequires: providers.BalancerServices()},
 		[]adapters.Format{adapters.OpenAIChatCompletions},
 		func(pc *ccproxy.PluginContext) (providers.Upstream, error) {
 			creds, err := providers.Balanced(pc, "acme", []providers.Account{

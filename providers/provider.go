@@ -133,14 +133,17 @@ func (p *Provider) prepare(ctx context.Context, req *Request, path string) error
 }
 
 func (p *Provider) send(ctx context.Context, req *Request, path string) (*ccproxy.Answer, error) {
-	resp, secrets, err := p.attempt(ctx, req.Call, http.MethodPost, p.url(path, req.Query), req.Header, req.Body)
+	out := outgoing{
+		call: req.Call, method: http.MethodPost, url: p.url(path, req.Query), header: req.Header, body: req.Body,
+	}
+	if pool, ok := p.upstream.Credentials.(Pool); ok {
+		return p.sendInTurn(ctx, newAttempts(p, pool, out))
+	}
+	resp, secrets, err := p.attemptWith(ctx, p.upstream.Credentials, "", out) //nolint:bodyclose // it is the answer's
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode >= http.StatusBadRequest {
-		return p.failed(resp, secrets)
-	}
-	return p.answer(req.Call, resp, secrets)
+	return p.answered(req.Call, resp, secrets)
 }
 
 // newRequest makes an authorized request. It takes over the header.

@@ -21,7 +21,7 @@ func (p *Provider) refreshed(ctx context.Context, r Refresher, refused http.Head
 		p.pc.Logger.WarnContext(ctx, "credentials could not be refreshed", "error", err)
 		return false
 	}
-	return again
+	return again && ctx.Err() == nil // when the client has left nobody waits for another answer
 }
 
 // only returns the headers of some names.

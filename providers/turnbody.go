@@ -19,6 +19,8 @@ type turnBody struct {
 	end    func()
 	report func(Outcome) // nil when it is done
 	head   []byte        // of a stream, up to its first event
+	again  bool          // another account may do better than this stream's beginning
+	status int           // which stands for this one
 }
 
 // firstEventSize is how much of a stream is looked at. Errors are short.
@@ -38,7 +40,7 @@ func newTurnBody(ctx context.Context, turn Turn, resp *http.Response, end func()
 		if event.Status != 0 {
 			o.Status = event.Status
 		}
-		turn.Report(ctx, o) // the answer has begun: nobody goes on with another account
+		body.status, body.again = o.Status, turn.Report(ctx, o)
 	}
 	return body, false
 }
@@ -98,8 +100,8 @@ func statusOfEvent(event []byte) int {
 		if !ok {
 			continue
 		}
-		raw, ok := rawjson.Find(bytes.TrimSpace(data), "error")
-		if !ok || len(raw) == 0 || raw[0] != '{' {
+		raw := errorOf(bytes.TrimSpace(data))
+		if raw == nil {
 			return 0
 		}
 		for _, key := range [...]string{"code", "type"} { // OpenAI's code says more than its type
@@ -113,6 +115,24 @@ func statusOfEvent(event []byte) int {
 		return http.StatusInternalServerError
 	}
 	return 0
+}
+
+// errorOf finds the error that an event tells of: as its member, in the response of the Responses API, or as a whole,
+// nil where there is none.
+func errorOf(data []byte) []byte {
+	object := func(raw []byte, ok bool) bool { return ok && len(raw) > 0 && raw[0] == '{' }
+	if raw, ok := rawjson.Find(data, "error"); object(raw, ok) {
+		return raw
+	}
+	if response, ok := rawjson.Find(data, "response"); object(response, ok) {
+		if raw, ok := rawjson.Find(response, "error"); object(raw, ok) {
+			return raw
+		}
+	}
+	if raw, ok := rawjson.Find(data, "type"); ok && string(raw) == `"error"` {
+		return data
+	}
+	return nil
 }
 
 // statusOfError is the status that goes with an error's code or type, 0 for one that is not known.

@@ -25,16 +25,12 @@ func serve(ctx context.Context, proxy *ccproxy.Proxy, listener net.Listener) err
 	go func() { failed <- server.Serve(listener) }()
 	select {
 	case err := <-failed:
-		return errors.Join(err, proxy.Shutdown(ctx))
+		return errors.Join(err, proxy.StopServer(ctx, server))
 	case <-ctx.Done():
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	return errors.Join(
-		proxy.Drain(ctx),     // readiness off; running streams go on, new requests are 503
-		server.Shutdown(ctx), // the port closes
-		proxy.Shutdown(ctx),  // plugins stop, the last started first
-	)
+	return proxy.StopServer(ctx, server)
 }
 
 func Example_server() {

@@ -17,6 +17,13 @@ func (l *Limiter) lease() time.Duration {
 	return max(l.Lease, time.Second)
 }
 
+func (l *Limiter) timeout() time.Duration {
+	if l.Timeout <= 0 {
+		return DefaultTimeout
+	}
+	return l.Timeout
+}
+
 func (l *Limiter) prefix() string {
 	if l.Prefix == "" {
 		return DefaultPrefix
@@ -43,11 +50,7 @@ func (l *Limiter) do(ctx context.Context, command func(context.Context) error) e
 	if l.Client == nil {
 		return fmt.Errorf("%w: no client", ErrUnavailable)
 	}
-	timeout := l.Timeout
-	if timeout <= 0 {
-		timeout = DefaultTimeout
-	}
-	limited, cancel := context.WithTimeout(ctx, timeout)
+	limited, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
 	err := command(limited)
 	switch {

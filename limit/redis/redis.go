@@ -57,6 +57,7 @@ type Limiter struct {
 	Pause time.Duration
 
 	closer func() error
+	asking sync.WaitGroup // for Begin, and to take back what nobody waits for any more
 
 	mu      sync.Mutex
 	until   time.Time // the end of the pause
@@ -82,8 +83,11 @@ func Open(address string) (*Limiter, error) {
 	return &Limiter{Client: client, closer: sync.OnceValue(client.Close)}, nil
 }
 
-// Close closes the client that Open made. It leaves one alone that the caller brought.
+// Close closes the client that Open made. It leaves one alone that the caller brought. Before, it waits until the
+// requests are given back whose callers have left during Begin, no longer than Redis may take to answer. No call of
+// Begin may be under way.
 func (l *Limiter) Close() error {
+	l.asking.Wait()
 	if l.closer == nil {
 		return nil
 	}
@@ -152,7 +156,8 @@ if cost > 0 then
 end
 return ''`
 
-// Begin implements [limit.Limiter]. Besides the error of ctx it returns [ErrUnavailable].
+// Begin implements [limit.Limiter]. Besides the error of ctx it returns [ErrUnavailable]. A request that Redis has let
+// in when it returns an error is given back, as soon as Redis answers.
 func (l *Limiter) Begin(ctx context.Context, r limit.Request) (limit.Decision, error) {
 	if err := ctx.Err(); err != nil {
 		return limit.Decision{}, err
@@ -163,16 +168,17 @@ func (l *Limiter) Begin(ctx context.Context, r limit.Request) (limit.Decision, e
 	if err := l.paused(); err != nil {
 		return limit.Decision{}, err
 	}
-	answer, err := l.run(ctx, beginScript, r.Key, r.ID, max(r.Policy.Concurrency, 0),
-		cost(r.Policy.RequestsPerMinute), cost(r.Policy.TokensPerMinute), l.lease().Microseconds())
-	if err != nil {
-		return limit.Decision{}, err
+	answers := make(chan answer)
+	l.asking.Go(func() { l.ask(ctx, r, answers) })
+	select {
+	case a := <-answers:
+		if a.err == nil && a.Refused == "" && r.Policy.Concurrency > 0 {
+			l.keep(running{r.Key, r.ID})
+		}
+		return a.Decision, a.err
+	case <-ctx.Done():
+		return limit.Decision{}, ctx.Err()
 	}
-	d, err := decision(answer, r.Policy)
-	if err == nil && d.Refused == "" && r.Policy.Concurrency > 0 {
-		l.keep(running{r.Key, r.ID})
-	}
-	return d, err
 }
 
 // cost is what one costs of an amount per minute, in microseconds. Fractions count.

@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/ccproxy-go/ccproxy/limit"
@@ -259,5 +261,85 @@ func TestOpen(t *testing.T) {
 	}
 	if _, err := (&redis.Limiter{}).Begin(t.Context(), limit.Request{Policy: limit.Policy{Concurrency: 1}}); err == nil {
 		t.Error("Begin without a client")
+	}
+}
+
+// meddler stands between a limiter and Redis.
+type meddler struct {
+	goredis.Hook
+
+	process func(ctx context.Context, cmd goredis.Cmder, next goredis.ProcessHook) error
+}
+
+func (m meddler) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (m meddler) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+func (m meddler) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error { return m.process(ctx, cmd, next) }
+}
+
+// What Redis has let in counts nothing if its caller has left, or given up, before the answer was there.
+func TestAbandoned(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		leaves  bool
+		timeout time.Duration
+		policy  limit.Policy
+		want    error
+	}{
+		{"the client leaves", true, time.Minute, limit.Policy{Concurrency: 1, RequestsPerMinute: 10}, context.Canceled},
+		{"without concurrency", true, time.Minute, limit.Policy{RequestsPerMinute: 10}, context.Canceled},
+		{"no answer in time", false, time.Second, limit.Policy{Concurrency: 1, RequestsPerMinute: 10}, redis.ErrUnavailable},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := miniredis.RunT(t)
+			server.SetTime(time.Now())
+			l := open(t, "redis://"+server.Addr())
+			l.Timeout, l.Pause = tt.timeout, time.Nanosecond
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			var once sync.Once
+			returned := make(chan struct{})
+			l.Client.AddHook(meddler{process: func(ctx context.Context, cmd goredis.Cmder, next goredis.ProcessHook) error {
+				err := next(ctx, cmd)
+				if err != nil || cmd.Name() != "eval" {
+					return err
+				}
+				once.Do(func() { // the script has run, and its answer is still under way
+					if tt.leaves {
+						leave()
+					}
+					select {
+					case <-returned:
+					case <-ctx.Done():
+						err = ctx.Err()
+					}
+				})
+				return err
+			}})
+			r := limit.Request{Key: "k", ID: "1", Policy: tt.policy}
+			if d, err := l.Begin(ctx, r); !errors.Is(err, tt.want) {
+				t.Errorf("Begin: %+v, %v, want %v", d, err, tt.want)
+			}
+			close(returned)
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			another := open(t, "redis://"+server.Addr())
+			r.ID = "2"
+			d, err := another.Begin(t.Context(), r)
+			if err != nil || d.Refused != "" || d.Requests.Remaining != 9 {
+				t.Errorf("the next request: %+v, %v", d, err)
+			}
+			if err := another.End(t.Context(), r, 0); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

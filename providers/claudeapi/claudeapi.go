@@ -60,7 +60,7 @@ func Factory() ccproxy.Factory {
 	m := ccproxy.Manifest{
 		Name: Name, Version: "1.0.0", Description: "Anthropic's API", Kind: ccproxy.KindProvider,
 		Config: ccproxy.ConfigFor(DefaultConfig), Configure: check,
-		OptionalRequires: []string{providers.BalancerService},
+		OptionalRequires: providers.BalancerServices(),
 	}
 	return named(providers.NewFunc(m, []adapters.Format{adapters.AnthropicMessages}, newUpstream))
 }

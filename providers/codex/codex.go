@@ -64,7 +64,7 @@ func Factory() ccproxy.Factory {
 		Description:      "OpenAI's Codex, over ChatGPT or with an API key",
 		Config:           ccproxy.ConfigFor(DefaultConfig),
 		Configure:        configure,
-		OptionalRequires: []string{defaultManager, providers.BalancerService},
+		OptionalRequires: append(providers.BalancerServices(), defaultManager),
 		Providers: []ccproxy.ProviderSpec{{
 			Name: Name, Formats: formats(), SelfPrepared: true, Aliases: aliases(),
 			New: func(pc *ccproxy.PluginContext) (ccproxy.Provider, error) {

@@ -75,7 +75,7 @@ func Factory() ccproxy.Factory {
 		Config:      ccproxy.ConfigFor(func() *Config { return &Config{} }),
 		Configure:   configure,
 
-		OptionalRequires: []string{providers.BalancerService},
+		OptionalRequires: providers.BalancerServices(),
 	}, nil)
 }
 

@@ -14,6 +14,9 @@
 //	[plugins.balancer]
 //	strategy = "round_robin"
 //
+// The plugin goes by the name credential_balancer, too, with a table, a service and routes of that name. It is off by
+// default, and where it runs it is the one that providers use.
+//
 // What the upstream answers to an account decides on what follows:
 //
 //	429                    it cools down for as long as Retry-After says; the request goes on with the next account
@@ -23,7 +26,8 @@
 //	other 5xx              a failure, but the request may have been executed, so its client gets the answer
 //	other 4xx              the request's own fault
 //
-// An error event at the beginning of a stream counts as the status that it stands for; its own request does not go on.
+// An error event at the beginning of a stream counts as the status that it stands for, as long as its client has been
+// sent nothing.
 // Which statuses are in the second line is said by failure_status_codes. The last two kinds of cooldown are as likely
 // the upstream's fault as the account's: where no account is left a request is tried with the one of them whose
 // cooldown ends first. Otherwise a request for which no account is left gets 429 or 503 with the time until the first
@@ -62,20 +66,28 @@ import (
 	"github.com/ccproxy-go/ccproxy/providers"
 )
 
-// Name is the plugin's name, and that of its service.
-const Name = providers.BalancerService
+// Name is the plugin's name, and that of its service. Alias is the one that it goes by, too.
+const (
+	Name  = providers.BalancerService
+	Alias = providers.BalancerAlias
+)
 
 // StateService is the service that shares the state of accounts, a [State].
 const StateService = "balancer_state"
 
 // Factory returns the plugin.
-func Factory() ccproxy.Factory {
+func Factory() ccproxy.Factory { return factory(Name) }
+
+// AliasFactory returns the plugin as credential_balancer, which is off by default and goes before balancer.
+func AliasFactory() ccproxy.Factory { return factory(Alias) }
+
+func factory(name string) ccproxy.Factory {
 	return ccproxy.NewFactory(ccproxy.Manifest{
-		Name: Name, Version: "1.0.0", Description: "Spreads requests over several accounts of a provider",
-		Provides: []string{Name}, OptionalRequires: []string{StateService},
+		Name: name, Version: "1.0.0", Description: "Spreads requests over several accounts of a provider",
+		DefaultOff: name == Alias, Provides: []string{name}, OptionalRequires: []string{StateService},
 		Config: ccproxy.ConfigFor(DefaultConfig),
 		Routes: []ccproxy.RouteSpec{{
-			Prefix: "/balancer",
+			Prefix: "/" + name,
 			Endpoints: []ccproxy.Endpoint{
 				{Summary: "Show the accounts of providers that have several"},
 				{Method: http.MethodPost, Pattern: "/{provider}/{account}/enable", Summary: "Switch an account on"},
@@ -89,11 +101,12 @@ func Factory() ccproxy.Factory {
 				return newRoutes(p), nil
 			},
 		}},
-	}, func() ccproxy.Plugin { return &plugin{} })
+	}, func() ccproxy.Plugin { return &plugin{name: name} })
 }
 
 // plugin is the runtime.
 type plugin struct {
+	name  string
 	pc    *ccproxy.PluginContext
 	cfg   *Config
 	state State // nil where nobody shares
@@ -119,7 +132,7 @@ func (p *plugin) Initialize(_ context.Context, pc *ccproxy.PluginContext) error 
 		return err
 	}
 	p.state = state
-	return pc.Provide(Name, p)
+	return pc.Provide(p.name, p)
 }
 
 // Shutdown implements [ccproxy.Plugin].

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -524,12 +525,13 @@ func TestErrorEvents(t *testing.T) {
 		state     string // of the account afterwards
 		reason    string
 		failures  int
+		goesOn    bool // with the other account
 	}{
-		{"rate limit", "rate_limit_error", "cooling", "rate limit", 0},
-		{"overloaded", "overloaded_error", "cooling", "upstream overloaded", 0},
-		{"key", "authentication_error", "available", "", 1},
-		{"trouble", "api_error", "available", "", 1},
-		{"the request's own", "invalid_request_error", "available", "", 0},
+		{"rate limit", "rate_limit_error", "cooling", "rate limit", 0, true},
+		{"overloaded", "overloaded_error", "cooling", "upstream overloaded", 0, true},
+		{"key", "authentication_error", "available", "", 1, true},
+		{"trouble", "api_error", "available", "", 1, false},
+		{"the request's own", "invalid_request_error", "available", "", 0, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -540,7 +542,7 @@ func TestErrorEvents(t *testing.T) {
 				hello := providertest.Bytes(": hello\n\n")
 				r.reply("one", providertest.Stream(hello, providertest.ErrorEvent(tt.typ, "refused")))
 				w := r.call(t, http.MethodPost, "/claude/v1/messages", strings.Replace(message, "{", `{"stream":true,`, 1))
-				if w.Code < 400 {
+				if w.Code < 400 != tt.goesOn {
 					t.Errorf("%d %s", w.Code, w.Body)
 				}
 				if s := r.states(t)[0]; s.State != tt.state || s.Reason != tt.reason || s.Failures != tt.failures ||
@@ -549,5 +551,83 @@ func TestErrorEvents(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A stream that begins with an error of the account's goes on with the next one, for clients of every dialect.
+func TestErrorEventsGoOn(t *testing.T) {
+	t.Parallel()
+	overloaded := providertest.Stream(providertest.Bytes(": hello\n\n"),
+		providertest.ErrorEvent("overloaded_error", "refused"))
+	text := providertest.TextEvents("claude-fake", "One two.")
+	late := providertest.Stream(append(text[:3:3], providertest.ErrorEvent("overloaded_error", "refused"))...)
+	own := providertest.Stream(providertest.ErrorEvent("invalid_request_error", "refused"))
+	const (
+		chat      = `{"model":"claude-fake","messages":[{"role":"user","content":"Hello"}]}`
+		responses = `{"model":"claude-fake","input":"Hello"}`
+	)
+	dialects := []struct{ name, path, body, end, failure string }{
+		{"messages", "/claude/v1/messages", message, "event: message_stop", "event: error"},
+		{"chat", "/claude/v1/chat/completions", chat, "data: [DONE]", `data: {"error"`},
+		{"responses", "/claude/v1/responses", responses, "event: response.completed", "event: response.failed"},
+	}
+	tests := []struct {
+		name           string
+		one, two       providertest.Reply
+		asked          string
+		status         int
+		ends, failures int
+		errors         []string
+	}{
+		{"second answers", overloaded, nil, "one two", 200, 1, 0, []string{"1 529 true account one was refused"}},
+		{"second refuses, too", overloaded, overloaded, "one two", 529, 0, 0, []string{"1 529 true account one was refused", "2"}},
+		{
+			"second refuses with a status", overloaded, refusal(429, "Retry-After", "7"), "one two", 429, 0, 0,
+			[]string{"1 529 true account one was refused", "2 429 false"},
+		},
+		{"the request's own", own, nil, "one", 400, 0, 0, []string{"1"}},
+		{"after content", late, nil, "one", 200, 0, 1, []string{"1"}},
+	}
+	for _, d := range dialects {
+		for _, tt := range tests {
+			t.Run(d.name+" "+tt.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					r := start(t, []string{"one", "two"}, nil)
+					defer r.stop(t)
+					r.reply("one", tt.one)
+					r.reply("two", tt.two)
+					w := r.call(t, http.MethodPost, d.path, strings.Replace(d.body, "{", `{"stream":true,`, 1))
+					status := tt.status
+					if status == 529 && d.name != "messages" {
+						status = 503 // which is what the dialect has
+					}
+					if asked := r.asked(); asked != tt.asked || w.Code != status {
+						t.Errorf("asked %q: %d %s, want %q and %d", asked, w.Code, w.Body, tt.asked, status)
+					}
+					if n, m := strings.Count(w.Body.String(), d.end), strings.Count(w.Body.String(), d.failure); n != tt.ends || m != tt.failures {
+						t.Errorf("%d ends and %d failures, want %d and %d: %s", n, m, tt.ends, tt.failures, w.Body)
+					}
+					for _, s := range r.states(t) {
+						if s.Running != 0 || s.Requests != int64(strings.Count(tt.asked, s.Name)) {
+							t.Errorf("state: %+v", s)
+						}
+					}
+					synctest.Wait()
+					r.checkErrors(t, tt.errors)
+				})
+			})
+		}
+	}
+}
+
+// checkErrors compares the beginnings of what hooks were told of failures.
+func (r *rig) checkErrors(t *testing.T, want []string) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	same := func(got, want string) bool { return strings.HasPrefix(got, want+" ") || got == want }
+	if !slices.EqualFunc(r.errors, want, same) {
+		t.Errorf("provider errors %q, want %q", r.errors, want)
 	}
 }

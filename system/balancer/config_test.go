@@ -87,6 +87,52 @@ func TestHarmless(t *testing.T) {
 	}
 }
 
+// The table of the other name switches the plugin on by that name, and its rules are those that count.
+func TestAlias(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var up providertest.Upstream
+		defer func() {
+			if err := up.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		var reg ccproxy.Registry
+		if err := reg.Register(bundled.Factories()...); err != nil {
+			t.Fatal(err)
+		}
+		proxy, err := reg.Build(ccproxy.Settings{Plugins: map[string]map[string]any{
+			claudeapi.Name: {"base_url": "https://api.test", "accounts": []any{
+				map[string]any{"name": "a", "api_key": key("a")}, map[string]any{"name": "b", "api_key": key("b")},
+			}},
+			balancer.Alias: {"enabled": true, "strategy": "round_robin"},
+			balancer.Name:  {"strategy": "failover"},
+		}}, ccproxy.WithTransport(up.Transport()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := proxy.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer proxy.Shutdown(context.Background())
+		ask := func(method, path, body string) string {
+			w := httptest.NewRecorder()
+			proxy.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))
+			return w.Body.String()
+		}
+		for range 2 {
+			ask(http.MethodPost, "/claude/v1/messages", message)
+		}
+		asked := up.Requests()
+		if len(asked) != 2 || asked[0].Header.Get("X-Api-Key") != key("a") || asked[1].Header.Get("X-Api-Key") != key("b") {
+			t.Errorf("%d requests, not one with each key", len(asked))
+		}
+		if got := ask(http.MethodGet, "/credential_balancer", ""); !strings.Contains(got, `"name":"b"`) {
+			t.Errorf("GET /credential_balancer: %s", got)
+		}
+	})
+}
+
 // Two keys of one API: what the first is refused, the second answers.
 func Example() {
 	var api providertest.Upstream // in the place of Anthropic's

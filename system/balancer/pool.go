@@ -59,6 +59,9 @@ func (m *member) usable(now time.Time) bool { return !m.off && !m.cools(now) }
 // Next implements [providers.Pool].
 func (p *pool) Next(ctx context.Context, c providers.Choice) (providers.Turn, error) {
 	p.load(ctx)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // no account is to count what is not sent
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()

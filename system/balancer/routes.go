@@ -24,7 +24,7 @@ func newRoutes(p *plugin) http.Handler { return routes{p} }
 func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if c, known := ccproxy.CallerFrom(r.Context()); known && !h.allowed(c.ID, r.Method) {
-		refuse(w, http.StatusForbidden, "you are none of those whom plugins.balancer.admins names")
+		refuse(w, http.StatusForbidden, "you are none of those whom plugins."+h.plugin.name+".admins names")
 		return
 	}
 	if r.Method != http.MethodPost {

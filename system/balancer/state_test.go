@@ -5,6 +5,8 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -229,6 +231,30 @@ func TestSlowState(t *testing.T) {
 		r.asked()
 		if r.ask(t); r.asked() != "b" {
 			t.Error("an account was used that cools down")
+		}
+	})
+}
+
+// A client that leaves while the shared state is being looked at costs no account anything.
+func TestDeparture(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		r := start(t, []string{"a", "b"}, map[string]any{"strategy": "round_robin"}, sharing(b))
+		defer r.stop(t)
+		b.slow = 300 * time.Millisecond
+		ctx, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer leave()
+		req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/claude/v1/messages", strings.NewReader(message))
+		r.ServeHTTP(httptest.NewRecorder(), req)
+		b.slow = 0
+		for _, s := range r.states(t) {
+			if s.Requests != 0 || s.Running != 0 {
+				t.Errorf("after the client has left: %+v", s)
+			}
+		}
+		if r.ask(t); r.asked() != "a" {
+			t.Error("the next request does not begin with the first account")
 		}
 	})
 }

@@ -1,10 +1,11 @@
 // Package maxtokens keeps the limit of tokens that requests set within what their model can give, and sets one
 // where the upstream has to have it and the client sent none.
 //
-// The limit is the member max_tokens in Anthropic's dialect, max_completion_tokens or the older max_tokens in Chat
-// Completions, whichever the client uses, and max_output_tokens in Responses. It is changed in place: all other
-// bytes of the request stay as they are, so that prompt caches hold. A limit that is no whole number above zero is
-// left for the upstream to refuse, and so is one of a model whose limit nobody knows.
+// The limit is the member max_tokens in Anthropic's dialect, max_completion_tokens in Chat Completions and
+// max_output_tokens in Responses. Clients of the latter two also use the older max_tokens or each other's name, and
+// servers differ in which one counts: each that a request has is kept within the limit. It is changed in place: all
+// other bytes of the request stay as they are, so that prompt caches hold. A limit that is no whole number above zero
+// is left for the upstream to refuse, and so is one of a model whose limit nobody knows.
 //
 // # Configuration
 //
@@ -114,60 +115,67 @@ func (p *plugin) prepare(ctx context.Context, req *hooks.PreparedRequest) error 
 	if req.Operation != string(ccproxy.OpGenerate) || !p.cfg.concerns(req.Provider) {
 		return nil
 	}
-	c, ok := p.decide(req)
-	if ok && req.SetMember(c.Field, strconv.AppendInt(nil, c.To, 10)) { // the upstream refuses what is not JSON
-		p.tell(ctx, c)
+	for _, c := range p.decide(req) {
+		if req.SetMember(c.Field, strconv.AppendInt(nil, c.To, 10)) { // the upstream refuses what is not JSON
+			p.tell(ctx, c)
+		}
 	}
 	return nil
 }
 
-// decide says what is to change; ok is false for nothing.
-func (p *plugin) decide(req *hooks.PreparedRequest) (c Change, ok bool) {
-	c = Change{RequestID: req.RequestID, Provider: req.Provider, Model: req.Model}
-	var required bool
-	c.Field, required = field(req)
-	if c.Field == "" {
-		return c, false
+// decide says what is to change. A request may set its limit by several names: servers differ in which one counts.
+func (p *plugin) decide(req *hooks.PreparedRequest) (changes []Change) {
+	names, required := fields(req)
+	if len(names) == 0 {
+		return nil
 	}
 	limit, known := p.limit(req)
-	raw, set := req.Member(c.Field)
-	if set && string(raw) != "null" {
-		c.From, set = rawjson.Whole(raw)
-		if !set || c.From < 1 {
-			return c, false
+	missing := true
+	c := Change{RequestID: req.RequestID, Provider: req.Provider, Model: req.Model}
+	for _, c.Field = range names {
+		raw, set := req.Member(c.Field)
+		if !set || string(raw) == "null" {
+			continue
 		}
-		c.Reason, c.To = "exceeded", limit
-		if p.cfg.EnforceMode {
-			c.Reason = "enforced"
+		missing = false
+		if p.exceeds(&c, raw, limit) && known {
+			changes = append(changes, c)
 		}
-		return c, known && (c.From > limit || p.cfg.EnforceMode && c.From != limit)
 	}
-	if p.cfg.Fill == FillNever || p.cfg.Fill == FillRequired && !required {
-		return c, false
+	if !missing || p.cfg.Fill == FillNever || p.cfg.Fill == FillRequired && !required {
+		return changes
 	}
-	c.Reason, c.To = "missing", limit
+	c.Field, c.Reason, c.From, c.To = names[0], "missing", 0, limit
 	if !known {
 		c.To = p.cfg.FallbackMaxTokens + thinking(req)
 	}
-	return c, true
+	return []Change{c}
 }
 
-// field is where a request holds its limit, "" in an unknown dialect; required tells that it has to.
-func field(req *hooks.PreparedRequest) (name string, required bool) {
+// exceeds tells whether a limit that a client has set is to be changed, and notes how.
+func (p *plugin) exceeds(c *Change, raw []byte, limit int64) bool {
+	var whole bool
+	c.From, whole = rawjson.Whole(raw)
+	c.Reason, c.To = "exceeded", limit
+	if p.cfg.EnforceMode {
+		c.Reason = "enforced"
+	}
+	return whole && c.From >= 1 && (c.From > limit || p.cfg.EnforceMode && c.From != limit)
+}
+
+// fields are where a request may hold its limit, none in an unknown dialect; the first is the name that the dialect has
+// for it today. required tells that there has to be one.
+func fields(req *hooks.PreparedRequest) (names []string, required bool) {
+	const chat, responses, old = "max_completion_tokens", "max_output_tokens", "max_tokens"
 	switch adapters.Format(req.Format) {
 	case adapters.AnthropicMessages:
-		return "max_tokens", true
+		return []string{old}, true
 	case adapters.OpenAIResponses:
-		return "max_output_tokens", false
+		return []string{responses, chat, old}, false
 	case adapters.OpenAIChatCompletions:
-		const old, current = "max_tokens", "max_completion_tokens"
-		_, hasOld := req.Member(old)
-		if _, hasCurrent := req.Member(current); hasOld && !hasCurrent {
-			return old, false
-		}
-		return current, false
+		return []string{chat, old, responses}, false
 	}
-	return "", false
+	return nil, false
 }
 
 // thinking is the budget for thinking, which a limit has to be larger than.

@@ -118,6 +118,30 @@ func TestRequests(t *testing.T) {
 			"both names", limits, "/c" + completions, `{"model":"house-a","max_tokens":9,"max_completion_tokens":501}`,
 			`{"model":"house-a","max_tokens":9,"max_completion_tokens":500}`,
 		},
+		{
+			"both names exceeded", limits, "/c" + completions, `{"model":"house-a","max_tokens":9999,"max_completion_tokens":501}`,
+			`{"model":"house-a","max_tokens":500,"max_completion_tokens":500}`,
+		},
+		{
+			"old name exceeded beside the current", limits, "/c" + completions,
+			`{"model":"house-a","max_completion_tokens":5,"max_tokens":9999}`, `{"model":"house-a","max_completion_tokens":5,"max_tokens":500}`,
+		},
+		{
+			"one of both is no limit", limits, "/c" + completions, `{"model":"house-a","max_tokens":"x","max_completion_tokens":501}`,
+			`{"model":"house-a","max_tokens":"x","max_completion_tokens":500}`,
+		},
+		{
+			"both names enforced", enforce, "/c" + completions, `{"model":"house-a","max_tokens":9,"max_completion_tokens":null}`,
+			`{"model":"house-a","max_tokens":500,"max_completion_tokens":null}`,
+		},
+		{
+			"the name of Responses in Chat", all, "/c" + completions, `{"model":"house-a","max_output_tokens":501}`,
+			`{"model":"house-a","max_output_tokens":500}`,
+		},
+		{
+			"names of Chat in Responses", limits, "/r" + responses, `{"model":"house-a","max_output_tokens":1001,"max_tokens":2000}`,
+			`{"model":"house-a","max_output_tokens":1000,"max_tokens":1000}`,
+		},
 		{"responses", limits, "/r" + responses, `{"model":"house-a","max_output_tokens":1001}`, `{"model":"house-a","max_output_tokens":1000}`},
 		{"responses, filled always", all, "/r" + responses, `{"model":"house-a"}`, `{"max_output_tokens":1000,"model":"house-a"}`},
 		{"codex", all, "/codex" + responses, `{"model":"house-a","max_output_tokens":99999}`, ""},
