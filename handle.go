@@ -12,8 +12,10 @@ import (
 // that is how configuration is reloaded. The zero value answers 503 until the first Swap. Its methods may be
 // called concurrently.
 type Handle struct {
-	swap    sync.Mutex
-	current atomic.Pointer[slot]
+	swap      sync.Mutex
+	interrupt atomic.Pointer[context.CancelFunc] // of the swap that is under way, or the last one
+	stopped   atomic.Bool                        // no proxy is put in any more
+	current   atomic.Pointer[slot]
 }
 
 // slot is a proxy with the requests that it holds.
@@ -76,12 +78,19 @@ func (s *slot) release() {
 // Swap starts next and puts it in the place of the current proxy, which keeps its running requests until they end
 // or ctx does, and is then shut down. When next does not start, the current proxy stays and the error says why;
 // an error of the old proxy's shutdown is returned after the swap. A nil next only takes the current proxy out.
-// next must be new, not started. Swaps wait for each other.
+// next must be new, not started. Swaps wait for each other. After [Handle.StopServer], a Swap with another proxy is
+// [ErrState].
 func (h *Handle) Swap(ctx context.Context, next *Proxy) error {
 	h.swap.Lock()
 	defer h.swap.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h.interrupt.Store(&cancel) // before the look at stopped: one of the two sees the other
 	var s *slot
 	if next != nil {
+		if h.stopped.Load() {
+			return fmt.Errorf("swap: %w: the server has been stopped", ErrState)
+		}
 		if err := next.Start(ctx); err != nil {
 			return fmt.Errorf("swap: %w", err)
 		}

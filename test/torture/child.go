@@ -180,24 +180,12 @@ func (c *child) do(ctx context.Context, cmd command, answer *reply) (err error) 
 	return fmt.Errorf("there is no command %q", cmd.Do)
 }
 
-// stop ends the proxy and its server as NewServer says. Its error is one of the proxy; that time ran out is none.
+// stop ends the proxy and its server. Its error is one of the proxy; that time ran out is none.
 func (c *child) stop(ctx context.Context, grace time.Duration) error {
-	draining, cancel := context.WithTimeout(ctx, grace)
+	stopping, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	drained := c.proxy.Drain(draining)
-	if drained == nil {
-		drained = c.server.Shutdown(draining)
+	if err := c.proxy.StopServer(stopping, c.server); !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
-	stopped := c.proxy.Shutdown(draining)
-	if drained != nil {
-		parting, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if err := c.server.Shutdown(parting); err != nil {
-			return fmt.Errorf("requests run on after the shutdown: %w", err)
-		}
-	}
-	if errors.Is(stopped, context.DeadlineExceeded) {
-		return nil
-	}
-	return stopped
+	return nil
 }

@@ -1,8 +1,11 @@
 package command
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -88,12 +91,15 @@ func (a *app) configValidateCommand() *cobra.Command {
 		ValidArgsFunction: cobra.FixedCompletions([]string{"toml"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	asJSON := jsonFlag(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		options := a.loadOptions(nil)
 		if len(args) > 0 {
 			options.Path = args[0]
 		}
 		file, err := config.Load(&a.registry, options)
+		if err == nil {
+			err = a.tryBuild(cmd.Context(), file)
+		}
 		if err != nil {
 			return err
 		}
@@ -113,6 +119,22 @@ func (a *app) configValidateCommand() *cobra.Command {
 		return err
 	}
 	return cmd
+}
+
+// tryBuild finds what only the whole of a proxy tells, such as names of providers that are not there. It starts none.
+func (a *app) tryBuild(ctx context.Context, f *config.File) error {
+	settings := f.Settings
+	if ip := net.ParseIP(f.Server.Host); ip != nil { // where a name leads is seen when the server starts
+		var err error
+		if settings, err = f.SettingsAt(&net.TCPAddr{IP: ip}); err != nil {
+			return err
+		}
+	}
+	proxy, err := a.build(settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return proxy.Shutdown(ctx)
 }
 
 func (a *app) configSchemaCommand() *cobra.Command {

@@ -8,14 +8,10 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/config"
 )
-
-// partingTime is for the last bytes of requests that were cut off.
-const partingTime = time.Second
 
 // server is a proxy behind a port.
 type server struct {
@@ -128,33 +124,14 @@ func (s *server) compareLogging(f *config.File) {
 	}
 }
 
-// stop lets requests finish, and cuts off those that take longer than the file says. The proxy goes last, when its
-// hooks have been told of everything.
+// stop lets requests finish, and cuts off those that take longer than the file says.
 func (s *server) stop(ctx context.Context, reloads *sync.WaitGroup) error {
-	draining, cancel := context.WithTimeout(ctx, s.file.Server.ShutdownTimeout)
+	stopping, cancel := context.WithTimeout(ctx, s.file.Server.ShutdownTimeout)
 	defer cancel()
-	proxy := s.handle.Proxy()
-	drained := proxy.Drain(draining)
+	err := s.handle.StopServer(stopping, s.http)
 	reloads.Wait()
-	if last := s.handle.Proxy(); last != proxy { // a reload was under way
-		proxy = last
-		drained = errors.Join(drained, proxy.Drain(draining))
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.logger.WarnContext(ctx, "requests were cut off", "reason", context.DeadlineExceeded.Error())
 	}
-	if drained == nil {
-		drained = s.http.Shutdown(draining)
-	}
-	stopped := proxy.Shutdown(draining)
-	if drained == nil {
-		return stopped
-	}
-	parting, cancelParting := context.WithTimeout(ctx, partingTime)
-	defer cancelParting()
-	if s.http.Shutdown(parting) != nil {
-		_ = s.http.Close() // they had their time
-	}
-	s.logger.WarnContext(ctx, "requests were cut off", "reason", drained.Error())
-	if stopped != nil {
-		return stopped
-	}
-	return drained
+	return err
 }
