@@ -32,7 +32,7 @@ type CoreServices struct {
 	Plugins PluginDirectory
 	// CLI finds command-line programs that are installed.
 	CLI CLIDetector
-	// Tracer times pieces of work.
+	// Tracer times pieces of the plugin's work, see [WithTracer].
 	Tracer Tracer
 	// Streams starts event streams to clients, for the routes of plugins.
 	Streams StreamingHandler
@@ -71,7 +71,7 @@ type OAuthRegistry interface {
 	Source(name string) oauth.Source
 }
 
-// PluginDirectory tells of the plugins of a proxy.
+// PluginDirectory tells of the plugins of a proxy. That of [CoreServices] is a [Monitor], too.
 type PluginDirectory interface {
 	// Manifests returns those of all registered plugins, by name.
 	Manifests() []Manifest

@@ -6,8 +6,10 @@ import (
 	"github.com/ccproxy-go/ccproxy/hooks"
 )
 
-// Monitor tells how a running proxy is, for plugins that export or show it: [CoreServices].Plugins is one. Its methods
-// may be called concurrently.
+// Monitor tells how a running proxy is, for plugins that export or show it. Its methods may be called concurrently.
+// [CoreServices].Plugins is one:
+//
+//	monitor, ok := pc.Plugins.(ccproxy.Monitor)
 type Monitor interface {
 	// HookStats returns the state of every hook.
 	HookStats() []hooks.Stats

@@ -124,7 +124,8 @@ func WithSessionStore(s oauth.SessionStore) Option {
 // that a [Handle] swaps, or the replicas of a service. Defaults to a [limit.Local] of the proxy's own.
 func WithLimiter(l limit.Limiter) Option { return optionFunc(func(o *options) { o.limiter = l }) }
 
-// WithTracer sets what times pieces of work. Defaults to debug lines of the logger.
+// WithTracer sets what times the work of plugins, see [CoreServices].Tracer. Defaults to debug lines of the logger. The
+// proxy times nothing of its own with it: what requests go through is told to hooks.
 func WithTracer(t Tracer) Option { return optionFunc(func(o *options) { o.tracer = t }) }
 
 func absoluteHTTP(u *url.URL) bool {
@@ -138,8 +139,9 @@ func trimSlash(s string) string {
 	return s
 }
 
-// Tracer times pieces of work. Its methods may be called concurrently.
+// Tracer times pieces of work of plugins. Its methods may be called concurrently.
 type Tracer interface {
-	// Start begins a piece of work and returns a context for what is below it, and the function that ends it.
+	// Start begins a piece of work and returns a context for what is below it, and the function that ends it, which the
+	// plugin calls once, with nil if all went well.
 	Start(ctx context.Context, name string, attrs ...slog.Attr) (context.Context, func(err error))
 }

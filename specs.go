@@ -153,6 +153,9 @@ func (s HookSpec) options(plugin string) hooks.Options {
 
 // FormatAdapterSpec declares an adapter from one format to another. When two plugins offer the same pair, the
 // lower Priority wins, then a plugin before the core, then the plugin's name.
+//
+// A provider of a format that the core does not know needs two for each format of its clients: one from that for
+// requests, and one back for answers, errors and streams.
 type FormatAdapterSpec struct {
 	From, To adapters.Format
 	// Priority defaults to 100.

@@ -59,7 +59,7 @@ func usageOf(f adapters.Format, body []byte, u *hooks.Usage) *hooks.Usage {
 			}
 		}
 	}
-	tier, _ := rawjson.Find(body, "service_tier")
+	about := body // what has the tier
 	u.CacheInInput = f == adapters.OpenAIChatCompletions || f == adapters.OpenAIResponses
 	switch f {
 	case adapters.OpenAIChatCompletions:
@@ -80,9 +80,10 @@ func usageOf(f adapters.Format, body []byte, u *hooks.Usage) *hooks.Usage {
 		set(&u.CacheReadInputTokens, "cache_read_input_tokens")
 		set(&u.CacheCreationInputTokens, "cache_creation_input_tokens")
 		set(&u.CacheCreation1hInputTokens, "cache_creation", "ephemeral_1h_input_tokens")
-		tier, _ = rawjson.Find(raw, "service_tier")
+		about = raw
 		setCost(&u.CostUSD, raw)
 	}
+	tier, _ := rawjson.Find(about, "service_tier")
 	if name, ok := rawjson.String(tier); ok {
 		u.ServiceTier = name
 	}

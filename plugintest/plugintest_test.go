@@ -54,6 +54,11 @@ func TestPluginThatNeedsAnother(t *testing.T) {
 	plugintest.TestFactory(t, ccproxy.NewFactory(m, nil), plugintest.Plugins(echo.Factory()))
 }
 
+func TestGreeter(t *testing.T) {
+	t.Parallel()
+	checkGreeter(t)
+}
+
 // spoiled is a plugin with one defect.
 type spoiled struct {
 	defect string

@@ -15,7 +15,8 @@ import (
 // Raw is a JSON value as it stood in its source; nil where there was none.
 type Raw []byte
 
-// Token is a JSON string with its quotes and escapes, as it stood in its source; nil where there was none.
+// Token is a JSON string with its quotes and escapes, as it stood in its source; nil where there was none. It prints as
+// the text that it stands for: to write the token itself, append it, or convert it to []byte.
 type Token []byte
 
 // NewToken returns the token of a string.

@@ -16,8 +16,7 @@ func exampled() []string {
 }
 
 // TestConceptsHaveExamples holds that exported types and functions of the packages that users import are part of an
-// example whose output is checked, but for those that testdata/without-example.txt lists: parts of other concepts,
-// and what is still to be shown.
+// example whose output is checked.
 func TestConceptsHaveExamples(t *testing.T) {
 	t.Parallel()
 	shown := map[string]bool{}
@@ -28,19 +27,16 @@ func TestConceptsHaveExamples(t *testing.T) {
 			}
 		}
 	}
-	var without []string
 	for _, f := range theTree(t).code() {
 		if f.module.dir != "." || !slices.Contains(exampled(), f.dir()) {
 			continue
 		}
 		for _, name := range concepts(f) {
 			if !shown[f.importPath()+"."+name] {
-				without = append(without, path.Join(f.dir(), name))
+				t.Errorf("%s is in no example with an output", path.Join(f.dir(), name))
 			}
 		}
 	}
-	slices.Sort(without)
-	compareGolden(t, "without-example.txt", without, "Show what is new in an example with an output, or: make api")
 }
 
 // concepts are the exported types and functions of a file.
