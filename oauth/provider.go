@@ -12,7 +12,7 @@ type Info struct {
 	// SupportsRefresh is false if logging in again is the only way to new tokens.
 	SupportsRefresh bool     `json:"supports_refresh"`
 	Scopes          []string `json:"scopes"`
-	// Plugin is the plugin that brought the provider.
+	// Plugin is the name of the plugin that brings the provider, as the provider has it. It is shown to users.
 	Plugin string `json:"plugin_name"`
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/providers/claudesdk"
@@ -43,6 +44,7 @@ func start(t testing.TB, more map[string]any, others ...ccproxy.Factory) *ccprox
 
 func startWith(t testing.TB, settings ccproxy.Settings, others ...ccproxy.Factory) *ccproxy.Proxy {
 	t.Helper()
+	settings.Limits.PluginStop = time.Minute // programs under the race detector take their time to end
 	var reg ccproxy.Registry
 	if err := reg.Register(append(others, claudesdk.Factory())...); err != nil {
 		t.Fatal(err)

@@ -3,7 +3,7 @@
 // What is shown comes from models and is hostile until proven otherwise: it is set as text and never as markup.
 (() => {
   const byId = (id) => document.getElementById(id);
-  const state = byId("state"), login = byId("login"), list = byId("requests");
+  const state = byId("state"), notice = byId("notice"), login = byId("login"), list = byId("requests");
   const requests = new Map(); // by id: {item, left, until, buttons}
   let key = ""; // lives as long as the page and nowhere else
 
@@ -33,7 +33,9 @@
     setTimeout(() => answers.forEach((b) => { b.disabled = false; }), 500);
     item.append(element("h2", r.tool_text), meta, element("pre", r.input_text), ...answers, note);
     list.append(item);
-    requests.set(r.request_id, { item, left, until: Date.now() + r.time_remaining * 1000, buttons: answers });
+    requests.set(r.request_id, {
+      item, left, until: Date.now() + r.time_remaining * 1000, buttons: answers, tool: r.tool_text,
+    });
     count();
   }
 
@@ -59,15 +61,23 @@
   let connected = false;
   setInterval(count, 1000);
 
+  const late = {
+    404: "is not asked for any more", 409: "has been answered by somebody else", 410: "was not answered in time",
+  };
+
   async function answer(id, allowed, note) {
     const known = requests.get(id);
     if (!known) return;
     known.buttons.forEach((b) => { b.disabled = true; });
+    notice.textContent = "";
     try {
       const resp = await fetch(encodeURIComponent(id) + "/respond", {
         method: "POST", headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify({ allowed }),
       });
-      if (resp.ok || resp.status === 404 || resp.status === 409 || resp.status === 410) {
+      if (resp.ok || late[resp.status]) {
+        if (!resp.ok) { // it may be off the list already, so the page says it where it is seen
+          notice.textContent = "Your answer does not count: " + known.tool + " " + late[resp.status] + ".";
+        }
         remove(id);
         return;
       }
