@@ -197,33 +197,44 @@ func (f *framed) settle(t *testing.T) (status string) {
 // no more of its head than the proxy lets through.
 func TestSmugglingOverHTTP2(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, host{wrap: bare, open: true, server: servers()[3].server})
 	all := shapes()
 	if len(all) < 20 {
 		t.Errorf("only %d requests", len(all))
 	}
 	for _, s := range all {
-		f := r.framed(t)
-		_ = f.send(s) // the server may have closed the connection by then
-		status := f.settle(t)
-		_ = f.conn.Close() // ends what is under way
-		seen := r.upstream.Requests()
-		r.upstream.Reset()
-		if len(seen) > 1 || s.passes && (len(seen) != 1 || status != "200") {
-			t.Errorf("%s: status %q, the upstream saw %d requests", s.name, status, len(seen))
-		}
-		if !s.passes && status == "200" && len(seen) == 0 {
-			t.Errorf("%s: an answer without a request", s.name)
-		}
-		for _, up := range seen {
-			r.wantOwn(t, s.name, up.Path, up.Header, string(up.Body))
-		}
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			// A rig of its own tells when all that came of the frames is over.
+			r := newRig(t, host{wrap: bare, open: true, server: servers()[3].server})
+			f := r.framed(t)
+			_ = f.send(s) // the server may have closed the connection by then
+			status := f.settle(t)
+			_ = f.conn.Close() // ends what is under way
+			r.server.Close()
+			if err := r.upstream.Close(); err != nil {
+				t.Error(err)
+			}
+			r.wantHarmless(t, s, status)
+		})
 	}
-	if err := r.upstream.Close(); err != nil {
-		t.Error(err)
+}
+
+// wantHarmless checks what came of frames that claim more than there is.
+func (r *rig) wantHarmless(t *testing.T, s shape, status string) {
+	t.Helper()
+	seen := r.upstream.Requests()
+	if len(seen) > 1 || s.passes && (len(seen) != 1 || status != "200") {
+		t.Errorf("status %q, the upstream saw %d requests", status, len(seen))
 	}
-	if late := r.upstream.Requests(); len(late) > 0 {
-		t.Errorf("the upstream saw %d requests later", len(late))
+	if !s.passes && status == "200" && len(seen) == 0 {
+		t.Error("an answer without a request")
+	}
+	for _, up := range seen {
+		body := string(up.Body)
+		if !s.passes && strings.HasPrefix(wholeBody, body) {
+			body = wholeBody // what was refused after its end may have been cut off on its way
+		}
+		r.wantOwn(t, s.name, up.Path, up.Header, body)
 	}
 }
 
