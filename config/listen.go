@@ -2,15 +2,19 @@ package config
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/ccproxy-go/ccproxy"
 )
 
 // Listen opens the TCP port that [Server] names, unless it is clear before that what would be served there is not
-// safe; see [File.SettingsAt]. That is a *KeyError, and errors of the network are passed on as they are.
+// safe; see [File.SettingsAt]. That is a *KeyError, and errors of the network are passed on, that of a port which is
+// taken with the key to change.
 func (f *File) Listen(ctx context.Context) (net.Listener, error) {
 	if !isLoopback(f.Server.Host) {
 		if err := f.keyed(); err != nil {
@@ -18,7 +22,11 @@ func (f *File) Listen(ctx context.Context) (net.Listener, error) {
 		}
 	}
 	var lc net.ListenConfig
-	return lc.Listen(ctx, "tcp", f.Server.Address())
+	l, err := lc.Listen(ctx, "tcp", f.Server.Address())
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w: choose another server.port, in the environment SERVER__PORT", err)
+	}
+	return l, err
 }
 
 // SettingsAt returns the settings as they are safe for a server at this address. One that other machines can reach

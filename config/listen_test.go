@@ -3,6 +3,8 @@ package config_test
 import (
 	"errors"
 	"net"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,7 +64,14 @@ func TestListen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Close(); err != nil {
-		t.Error(err)
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	taken := loadOverride(t, map[string]any{"server.host": l.Addr().(*net.TCPAddr).IP.String(), "server.port": port})
+	second, err := taken.Listen(t.Context())
+	if err == nil {
+		_ = second.Close()
+	}
+	if runtime.GOOS != "windows" && (err == nil || !strings.Contains(err.Error(), "server.port")) {
+		t.Errorf("a port that is taken: %v, want an error that names server.port", err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/config"
 	"github.com/ccproxy-go/ccproxy/providers/echo"
 )
 
@@ -106,11 +108,21 @@ func (b banner) leftOut(out *strings.Builder) {
 		}
 		reason := s.State
 		if s.Reason != nil {
-			reason = strings.ReplaceAll(s.Reason.Error(), "\n", "; ")
+			reason = strings.ReplaceAll(s.Reason.Error(), "\n", "; ") + remedy(s)
 		}
 		fmt.Fprintf(out, "%s  %s: %s\n", head, s.Name, reason)
 		head = ""
 	}
+}
+
+// remedy is what a plugin that opted out for want of a key waits for.
+func remedy(s ccproxy.PluginStatus) string {
+	for _, v := range config.KeyVariables() {
+		if v.Plugin == s.Name && errors.Is(s.Reason, ccproxy.ErrSkip) {
+			return " (set " + v.Variable + ", or plugins." + v.Plugin + "." + v.Key + ")"
+		}
+	}
+	return ""
 }
 
 func (b banner) condition() string {

@@ -17,7 +17,7 @@ func TestBannerCommand(t *testing.T) {
 	r := start(t, "")
 	for _, want := range []string{
 		"ccproxy 0.", "No key is asked for", "\necho\n", "  POST   /echo/v1/messages  ", "Anthropic Messages\n",
-		"the proxy itself: /, /health, ", "\nleft out\n", "\n  claude_api: plugin opted out: no api_key\n",
+		"the proxy itself: /, /health, ", "\nleft out\n", "\n  claude_api: plugin opted out: no api_key (set ANTHROPIC_API_KEY, or plugins.claude_api.api_key)\n",
 	} {
 		if !strings.Contains(r.banner, want) {
 			t.Errorf("banner lacks %q:\n%s", want, r.banner)

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -66,7 +67,7 @@ func (b banner) plugins(out *strings.Builder) {
 		case s.State == "active":
 			on.add("  "+s.Name, strings.Join(b.mounts(s.Name), " "))
 		case s.Reason != nil:
-			off.add("  "+s.Name, joinLines(s.Reason))
+			off.add("  "+s.Name, joinLines(s.Reason)+remedy(s))
 		default:
 			off.add("  "+s.Name, s.State)
 		}
@@ -78,6 +79,16 @@ func (b banner) plugins(out *strings.Builder) {
 			_ = (&table{head: t.rows[0], rows: t.rows[1:]}).write(out) // a builder has no errors
 		}
 	}
+}
+
+// remedy is what a plugin that opted out for want of a key waits for.
+func remedy(s ccproxy.PluginStatus) string {
+	for _, v := range config.KeyVariables() {
+		if v.Plugin == s.Name && errors.Is(s.Reason, ccproxy.ErrSkip) {
+			return " (set " + v.Variable + ", or plugins." + v.Plugin + "." + v.Key + ")"
+		}
+	}
+	return ""
 }
 
 // mounts lists the first segments of a plugin's paths.
