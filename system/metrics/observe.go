@@ -131,8 +131,5 @@ func (p *plugin) used(o *outcome, model, service string) {
 		p.series.unpriced.WithLabelValues(model, service).Inc()
 		return
 	}
-	p.series.cost.WithLabelValues(model, "total", service).Add(float64(cost) / picodollars)
+	p.series.cost.add(model, service, cost)
 }
-
-// picodollars are what costs are told in, this many to the dollar.
-const picodollars = 1e12

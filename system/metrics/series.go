@@ -13,7 +13,7 @@ type series struct {
 	requests  *prometheus.CounterVec
 	errors    *prometheus.CounterVec
 	tokens    *prometheus.CounterVec
-	cost      *prometheus.CounterVec
+	cost      *costs
 	unpriced  *prometheus.CounterVec
 	retries   *prometheus.CounterVec
 	failovers *prometheus.CounterVec
@@ -48,8 +48,7 @@ func newSeries(c *Config, reg prometheus.Registerer) *series {
 			"error_type", endpoint, model, serviceType),
 		tokens: m.counter("tokens_total", "Tokens as upstreams told them; input is without what caches gave and took.",
 			"type", model, serviceType),
-		cost: m.counter("cost_usd_total", "Cost in US dollars, by the list of the plugin pricing.",
-			model, "cost_type", serviceType),
+		cost: m.costs(),
 		unpriced: m.counter("unpriced_requests_total", "Requests with tokens whose model has no price.",
 			model, serviceType),
 		retries:   m.counter("retries_total", "Calls that the same provider was given once more.", serviceType),
@@ -86,6 +85,12 @@ func (m maker) counter(name, help string, labels ...string) *prometheus.CounterV
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: m.cfg.Namespace, Name: name, Help: help}, labels)
 	m.reg.MustRegister(v)
 	return v
+}
+
+func (m maker) costs() *costs {
+	c := newCosts(m.cfg)
+	m.reg.MustRegister(c)
+	return c
 }
 
 func (m maker) histogram(name, help string, labels ...string) *prometheus.HistogramVec {

@@ -64,6 +64,9 @@ func (h hook) Prepare(ctx context.Context, req *hooks.PreparedRequest) error {
 		c.span.End() // the request is over already
 		return nil
 	}
+	if c.span.IsRecording() { // nobody pays for what is not sampled
+		c.span.SetAttributes(parameters(req, c.name)...)
+	}
 	if p.cfg.CaptureContent && c.span.IsRecording() {
 		if text := inputMessages(req.Format, req.RawBody(), p.cfg.MaxContentSize); text != "" {
 			c.span.SetAttributes(keyInputMessages.String(text))

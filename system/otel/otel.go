@@ -12,8 +12,17 @@
 // Each call of an upstream, retries and fallbacks included, is a child of kind CLIENT, such as "chat claude-opus-4-1",
 // and the upstream is sent its traceparent. Calls of providers that send nothing by HTTP have spans, too.
 //
+// Requests under way at once with the same id, which clients may choose, have spans of their own with what the
+// request and its calls themselves tell, but nothing of what only events tell: those name nothing but the id.
+//
 // A span has ended when the whole answer has, streams included, once, however that came about: what failed or was cut
 // off has status Error and error.type; a client that went away is client_gone, which is no error of the server's.
+//
+// A call's span also has the parameters that its upstream is sent, as far as they are in the body that is sent:
+// gen_ai.request.max_tokens, temperature, top_p, top_k, stop_sequences, frequency_penalty, presence_penalty, seed and
+// choice.count (unless it is 1), gen_ai.output.type, and openai.request.service_tier of OpenAI. The mutator that begins
+// the span takes them, as events have no bodies: of spans that are recorded alone, in one pass over the body that it
+// shares with other mutators, and without a copy of the messages. What is longer than a setting should be is left out.
 //
 // What people and models wrote is not in spans unless capture_content says so: gen_ai.input.messages and
 // gen_ai.output.messages then, each a list of JSON that is left out where it would be too long. Nothing in it is
