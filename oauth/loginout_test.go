@@ -226,7 +226,7 @@ func TestRefreshByRequest(t *testing.T) {
 			t.Errorf("Refresh with a server that is away = %v", err)
 		}
 		r.token()
-		r.wantState(oauth.StateUnsaved)
+		r.wantState(oauth.StateFailing)
 		if _, err := r.manager.Refresh(t.Context(), "example"); !errors.Is(err, oauth.ErrNeedsLogin) {
 			t.Errorf("Refresh of dead credentials = %v", err)
 		}
