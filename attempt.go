@@ -283,7 +283,7 @@ func (t *relay) restart(a attempt) {
 	s := &t.out
 	s.held, s.awaited, s.settled = nil, false, false
 	if s.timer != nil {
-		s.timer.Reset(t.nextTurn(time.Now()))
+		s.timer.Reset(t.nextTurn(s.now()))
 	}
 }
 

@@ -28,7 +28,8 @@ func (t *relay) attend() {
 // promise gives up on answering a stream with a status of its own after a time.
 func (t *relay) promise() {
 	if after := t.proxy.streams.CommitAfter; after > 0 && t.call.Stream && t.op == OpGenerate {
-		t.promised = time.Now().Add(after)
+		t.openWriter()
+		t.promised = t.out.now() + after
 		t.attend()
 		t.out.await(true)
 	}
@@ -37,7 +38,7 @@ func (t *relay) promise() {
 // promises tells whether the client is to be sent the headers of a stream some time. An answer with another status than
 // that of a success keeps it: it is read to its end soon, or somebody else is asked. The writer is locked.
 func (t *relay) promises() bool {
-	return !t.promised.IsZero() && (t.ans == nil || t.ans.Status >= 200 && t.ans.Status < 300)
+	return t.promised > 0 && (t.ans == nil || t.ans.Status >= 200 && t.ans.Status < 300)
 }
 
 // turn does what is due.
@@ -57,13 +58,13 @@ func (t *relay) turn() {
 	if s.settled || t.ex.ctx.Err() != nil {
 		return
 	}
-	now := time.Now()
+	now := s.now()
 	if why := t.overdue(now); why != "" {
 		t.abort(&Error{Status: http.StatusGatewayTimeout, Message: why})
 		return
 	}
-	due := t.committed && now.Sub(s.last) >= t.proxy.streams.KeepAlive
-	if !t.committed && t.promises() && !now.Before(t.promised) {
+	due := t.committed && now-s.last >= t.proxy.streams.KeepAlive
+	if !t.committed && t.promises() && now >= t.promised {
 		t.commit()
 		due = true
 	}
@@ -78,13 +79,13 @@ func (t *relay) turn() {
 const eventIdle = 4
 
 // overdue tells what a provider that has begun its answer is waited for too long; "" if it is not.
-func (t *relay) overdue(now time.Time) string {
+func (t *relay) overdue(now time.Duration) string {
 	switch bytes, event := t.deadlines(); {
 	case t.ans == nil || !t.out.awaited:
 		return ""
-	case !now.Before(bytes):
+	case now >= bytes:
 		return "the provider's stream was silent for too long"
-	case !now.Before(event):
+	case now >= event:
 		return "an event of the provider's stream took too long"
 	}
 	return ""
@@ -92,36 +93,34 @@ func (t *relay) overdue(now time.Time) string {
 
 // deadlines are when a provider that is waited for has to have sent something, and when a whole event. The writer is
 // locked.
-func (t *relay) deadlines() (bytes, event time.Time) {
+func (t *relay) deadlines() (bytes, event time.Duration) {
 	last, idle := t.out.since, t.proxy.limits.StreamIdle
 	if t.pulse != nil {
-		if read := t.pulse.last(); read.After(last) {
-			last = read
-		}
+		last = max(last, t.pulse.last())
 	}
-	return last.Add(idle), t.out.eventful.Add(eventIdle * idle)
+	return last + idle, t.out.eventful + eventIdle*idle
 }
 
 // nextTurn is how long nothing will be due. The writer is locked.
-func (t *relay) nextTurn(now time.Time) time.Duration {
+func (t *relay) nextTurn(now time.Duration) time.Duration {
 	s := &t.out
 	next := t.proxy.limits.StreamIdle
 	if s.awaited && t.ans != nil {
 		bytes, event := t.deadlines()
-		next = min(bytes.Sub(now), event.Sub(now))
+		next = min(bytes, event) - now
 	}
 	switch {
 	case t.committed:
-		next = min(next, t.proxy.streams.KeepAlive-now.Sub(s.last))
+		next = min(next, t.proxy.streams.KeepAlive-(now-s.last))
 	case t.promises():
-		next = min(next, t.promised.Sub(now))
+		next = min(next, t.promised-now)
 	}
 	return max(next, 0)
 }
 
 // keepAlive sets the timer for a client that from now on must not be left in silence. The writer is locked.
 func (t *relay) keepAlive() {
-	t.out.last = time.Now()
+	t.out.last = t.out.now()
 	if t.out.timer != nil && !t.out.settled {
 		t.out.timer.Reset(t.nextTurn(t.out.last))
 	}

@@ -11,8 +11,8 @@ import (
 type pulse struct {
 	io.ReadCloser
 
-	begun time.Time
-	at    atomic.Int64 // after begun
+	out *streamWriter
+	at  atomic.Int64 // by the writer's clock
 }
 
 // feel feels the pulse of a stream.
@@ -20,21 +20,25 @@ func (t *relay) feel() {
 	if t.ans.Body == nil {
 		return
 	}
-	p := &pulse{ReadCloser: t.ans.Body, begun: time.Now()}
+	p := &pulse{ReadCloser: t.ans.Body, out: &t.out}
 	t.ans.Body = p
 	t.out.mu.Lock()
 	t.pulse = p
 	t.out.mu.Unlock()
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. The clock is read only where what came last was no whole event, since what was one has
+// been written to the client, after which the provider began to be waited for anew.
 func (p *pulse) Read(b []byte) (int, error) {
+	if p.out.part.Load() {
+		p.at.Store(int64(p.out.now()))
+	}
 	n, err := p.ReadCloser.Read(b)
 	if n > 0 {
-		p.at.Store(int64(time.Since(p.begun)))
+		p.out.part.Store(true)
 	}
 	return n, err
 }
 
 // last is when something came last. It may be called concurrently.
-func (p *pulse) last() time.Time { return p.begun.Add(time.Duration(p.at.Load())) }
+func (p *pulse) last() time.Duration { return time.Duration(p.at.Load()) }

@@ -30,9 +30,9 @@ type relay struct {
 	client adapters.Format // what the client speaks
 
 	out       streamWriter
-	committed bool      // the client has been sent a status
-	promised  time.Time // when the client is sent the headers of a stream, come what may; zero for never
-	tap       bool      // somebody wants usage
+	committed bool          // the client has been sent a status
+	promised  time.Duration // when the client is sent the headers of a stream, come what may; zero for never
+	tap       bool          // somebody wants usage
 
 	body    []byte          // the client's own
 	header  http.Header     // likewise
@@ -251,7 +251,7 @@ func (t *relay) readAnswer() (body []byte, whole bool, err error) {
 
 // passOn relays an answer of which body is the beginning.
 func (t *relay) passOn(body []byte) error {
-	if t.from != t.client || !t.promised.IsZero() {
+	if t.from != t.client || t.promised > 0 {
 		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer is too large to convert"}
 	}
 	t.setBodyHeader()

@@ -14,7 +14,7 @@ import (
 // the client's own format or in another. They are false for what is no answer of a model, where a format has no codec,
 // and for what an upstream that speaks the client's own format makes of it: such an answer is relayed as it comes.
 func (t *relay) shapes() (from, to adapters.Codec, ok bool) {
-	if t.op != OpGenerate || t.from == t.client && !t.ans.Reshape && t.ans.Events == nil && t.promised.IsZero() {
+	if t.op != OpGenerate || t.from == t.client && !t.ans.Reshape && t.ans.Events == nil && t.promised == 0 {
 		return nil, nil, false
 	}
 	from, ok = t.proxy.formats.Codec(t.from)

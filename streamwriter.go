@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
@@ -18,18 +19,20 @@ type streamWriter struct {
 	timeout time.Duration
 
 	mu       sync.Mutex
-	deadline time.Time // the write deadline that is set
-	last     time.Time // when the client was last sent something
-	since    time.Time // when the provider began to be waited for
-	eventful time.Time // when it began to be waited for an event
-	fresh    bool      // an event has come since
-	awaited  bool      // the provider is waited for
-	settled  bool      // nothing more happens by itself
-	fixed    bool      // the host's writer has no deadlines
-	blind    bool      // the host's writer cannot flush
-	strict   bool      // a deadline that passes ends the stream even if nothing is being written: HTTP/2
-	pending  bool      // something is not flushed
-	held     []byte    // comments that came before the first event
+	begun    time.Time     // what times are counted from: a full one costs twice as much to read
+	deadline time.Duration // the write deadline that is set
+	last     time.Duration // when the client was last sent something
+	since    time.Duration // when the provider began to be waited for
+	eventful time.Duration // when it began to be waited for an event
+	part     atomic.Bool   // something has come since
+	fresh    bool          // an event has come since
+	awaited  bool          // the provider is waited for
+	settled  bool          // nothing more happens by itself
+	fixed    bool          // the host's writer has no deadlines
+	blind    bool          // the host's writer cannot flush
+	strict   bool          // a deadline that passes ends the stream even if nothing is being written: HTTP/2
+	pending  bool          // something is not flushed
+	held     []byte        // comments that came before the first event
 	timer    *time.Timer
 }
 
@@ -40,14 +43,22 @@ func (t *relay) openWriter() {
 	}
 }
 
+// now is the time. Whoever has not the lock may ask for it once the provider has been waited for.
+func (s *streamWriter) now() time.Duration {
+	if s.begun.IsZero() {
+		s.begun = time.Now()
+	}
+	return time.Since(s.begun)
+}
+
 // extend moves the write deadline on, at most once a second since that is what it costs.
 func (s *streamWriter) extend() {
-	s.last = time.Now()
-	if s.fixed || s.deadline.Sub(s.last) > s.timeout-min(time.Second, s.timeout/4) {
+	s.last = s.now()
+	if s.fixed || s.deadline-s.last > s.timeout-min(time.Second, s.timeout/4) {
 		return
 	}
-	s.deadline = s.last.Add(s.timeout)
-	s.fixed = s.control.SetWriteDeadline(s.deadline) != nil
+	s.deadline = s.last + s.timeout
+	s.fixed = s.control.SetWriteDeadline(s.begun.Add(s.deadline)) != nil
 }
 
 // Write implements io.Writer for answers that are not streams: a client gets the time for each piece of them.
@@ -135,7 +146,10 @@ func (s *streamWriter) await(again bool) {
 
 // wait is await for who has the lock.
 func (s *streamWriter) wait() {
-	s.since, s.awaited = time.Now(), true
+	s.since, s.awaited = s.now(), true
+	if s.part.Load() {
+		s.part.Store(false)
+	}
 	if s.fresh {
 		s.eventful, s.fresh = s.since, false
 	}
@@ -146,8 +160,8 @@ func (s *streamWriter) rest() {
 	if !s.strict || s.fixed {
 		return
 	}
-	s.deadline = time.Time{}
-	s.fixed = s.control.SetWriteDeadline(s.deadline) != nil
+	s.deadline = 0
+	s.fixed = s.control.SetWriteDeadline(time.Time{}) != nil
 }
 
 // sendError ends a stream with the error event of the client's format.
