@@ -42,60 +42,79 @@ func typeOf(f adapters.Format, e adapters.ErrorInfo) string {
 
 // usageOf reads the usage of a whole answer; u is what is known so far and may be nil.
 func usageOf(f adapters.Format, body []byte, u *hooks.Usage) *hooks.Usage {
-	raw, ok := rawjson.Find(body, "usage")
-	if !ok || len(raw) == 0 || raw[0] != '{' {
+	top := [...]rawjson.Wanted{{Key: "usage"}, {Key: "model"}, {Key: "service_tier"}}
+	wanted := top[:]
+	openAI := f == adapters.OpenAIChatCompletions || f == adapters.OpenAIResponses
+	if !openAI { // the tier is in the usage
+		wanted = top[:2]
+	}
+	rawjson.FindEach(body, wanted)
+	raw, tier := top[0].Value, top[2].Value
+	if len(raw) == 0 || raw[0] != '{' {
 		return u
 	}
 	if u == nil {
 		u = &hooks.Usage{}
 	}
-	if model, ok := jsonString(body, "model"); ok {
+	if model, ok := rawjson.String(top[1].Value); ok {
 		u.Model = model
 	}
-	set := func(dst *int64, path ...string) {
-		if v, ok := rawjson.Find(raw, path...); ok {
-			if n, ok := rawjson.Int(v); ok && n >= 0 {
-				*dst = n
-			}
-		}
-	}
-	about := body // what has the tier
-	u.CacheInInput = f == adapters.OpenAIChatCompletions || f == adapters.OpenAIResponses
+	u.CacheInInput = openAI
 	switch f {
 	case adapters.OpenAIChatCompletions:
-		set(&u.InputTokens, "prompt_tokens")
-		set(&u.OutputTokens, "completion_tokens")
-		set(&u.CacheReadInputTokens, "prompt_tokens_details", "cached_tokens")
-		set(&u.CacheCreationInputTokens, "prompt_tokens_details", "cache_write_tokens")
-		set(&u.ReasoningTokens, "completion_tokens_details", "reasoning_tokens")
+		openAIUsage(u, raw, "prompt_tokens", "completion_tokens")
 	case adapters.OpenAIResponses:
-		set(&u.InputTokens, "input_tokens")
-		set(&u.OutputTokens, "output_tokens")
-		set(&u.CacheReadInputTokens, "input_tokens_details", "cached_tokens")
-		set(&u.CacheCreationInputTokens, "input_tokens_details", "cache_write_tokens")
-		set(&u.ReasoningTokens, "output_tokens_details", "reasoning_tokens")
+		openAIUsage(u, raw, "input_tokens", "output_tokens")
 	default:
-		set(&u.InputTokens, "input_tokens")
-		set(&u.OutputTokens, "output_tokens")
-		set(&u.CacheReadInputTokens, "cache_read_input_tokens")
-		set(&u.CacheCreationInputTokens, "cache_creation_input_tokens")
-		set(&u.CacheCreation1hInputTokens, "cache_creation", "ephemeral_1h_input_tokens")
-		about = raw
-		setCost(&u.CostUSD, raw)
+		tier = anthropicUsage(u, raw)
 	}
-	tier, _ := rawjson.Find(about, "service_tier")
 	if name, ok := rawjson.String(tier); ok {
 		u.ServiceTier = name
 	}
 	return u
 }
 
-// setCost reads what a provider itself says that an answer cost. No API does, but a command-line program may.
-func setCost(dst *float64, usage []byte) {
-	raw, ok := rawjson.Find(usage, "total_cost_usd")
-	if !ok {
-		return
+// openAIUsage reads the usage of either API of OpenAI's, which call the same by different names.
+func openAIUsage(u *hooks.Usage, raw []byte, input, output string) {
+	in, out := input+"_details", output+"_details"
+	all := [...]rawjson.Wanted{{Key: input}, {Key: output}, {Key: in}, {Key: out}}
+	rawjson.FindEach(raw, all[:])
+	setCount(&u.InputTokens, all[0].Value)
+	setCount(&u.OutputTokens, all[1].Value)
+	details := [...]rawjson.Wanted{{Key: "cached_tokens"}, {Key: "cache_write_tokens"}}
+	rawjson.FindEach(all[2].Value, details[:])
+	setCount(&u.CacheReadInputTokens, details[0].Value)
+	setCount(&u.CacheCreationInputTokens, details[1].Value)
+	reasoning, _ := rawjson.Find(all[3].Value, "reasoning_tokens")
+	setCount(&u.ReasoningTokens, reasoning)
+}
+
+// anthropicUsage reads the usage of the API of Anthropic, and returns the service tier in it.
+func anthropicUsage(u *hooks.Usage, raw []byte) (tier []byte) {
+	all := [...]rawjson.Wanted{
+		{Key: "input_tokens"}, {Key: "output_tokens"}, {Key: "cache_read_input_tokens"},
+		{Key: "cache_creation_input_tokens"}, {Key: "cache_creation"}, {Key: "total_cost_usd"}, {Key: "service_tier"},
 	}
+	rawjson.FindEach(raw, all[:])
+	setCount(&u.InputTokens, all[0].Value)
+	setCount(&u.OutputTokens, all[1].Value)
+	setCount(&u.CacheReadInputTokens, all[2].Value)
+	setCount(&u.CacheCreationInputTokens, all[3].Value)
+	hour, _ := rawjson.Find(all[4].Value, "ephemeral_1h_input_tokens")
+	setCount(&u.CacheCreation1hInputTokens, hour)
+	setCost(&u.CostUSD, all[5].Value)
+	return all[6].Value
+}
+
+// setCount takes a count over, unless there is none.
+func setCount(dst *int64, raw []byte) {
+	if n, ok := rawjson.Int(raw); ok && n >= 0 {
+		*dst = n
+	}
+}
+
+// setCost reads what a provider itself says that an answer cost. No API does, but a command-line program may.
+func setCost(dst *float64, raw []byte) {
 	if cost, err := strconv.ParseFloat(string(raw), 64); err == nil && cost >= 0 {
 		*dst = cost
 	}

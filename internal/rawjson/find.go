@@ -37,6 +37,32 @@ func child(raw []byte, key string) ([]byte, bool) {
 	return nil, false
 }
 
+// Wanted is a member that is looked for.
+type Wanted struct {
+	Key   string
+	Value []byte // raw; nil unless it was found
+}
+
+// FindEach is Find for several members of the object raw, which it goes through once. It sets the values of those that
+// have none yet.
+func FindEach(raw []byte, all []Wanted) {
+	left := len(all)
+	for i := firstItem(raw, '{'); i < len(raw) && left > 0; {
+		token, start, end := memberAt(raw, i)
+		if end < 0 {
+			return
+		}
+		for j := range all {
+			if all[j].Value == nil && keyIs(token, all[j].Key) {
+				all[j].Value = raw[start:end:end]
+				left--
+				break
+			}
+		}
+		i = nextItem(raw, end)
+	}
+}
+
 // keyIs tells whether a key token, quotes included, stands for key.
 func keyIs(token []byte, key string) bool {
 	token = token[1 : len(token)-1]

@@ -36,6 +36,22 @@ func TestFind(t *testing.T) {
 	}
 }
 
+func TestFindEach(t *testing.T) { //nolint:paralleltest // it counts allocations
+	raw := []byte(` {"b":{"a":0}, "a":1, "\u0063":[2], "a":3, "d":4} `)
+	all := []Wanted{{Key: "a"}, {Key: "none"}, {Key: "c"}, {Key: "b"}}
+	FindEach(raw, all)
+	want := []Wanted{{"a", []byte("1")}, {Key: "none"}, {"c", []byte("[2]")}, {"b", []byte(`{"a":0}`)}}
+	if diff := cmp.Diff(want, all); diff != "" {
+		t.Error(diff)
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		some := [...]Wanted{{Key: "a"}, {Key: "d"}}
+		FindEach(raw, some[:])
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestElements(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string][]string{

@@ -204,6 +204,11 @@ func FuzzFind(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, key string) {
 		found, _ := Find(raw, key, key)
+		each := []Wanted{{Key: "b"}, {Key: key}}
+		FindEach(raw, each)
+		if alone, _ := Find(raw, key); key != "b" && string(each[1].Value) != string(alone) {
+			t.Errorf("FindEach(%q) finds %q for %q, Find %q", raw, each[1].Value, key, alone)
+		}
 		for range Elements(raw) {
 			continue
 		}

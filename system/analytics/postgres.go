@@ -86,7 +86,7 @@ func insertArrays(ctx context.Context, b *batch) (err error) {
 		r.fill()
 		given[place{r.at, r.ID}] = i
 		for j, c := range columns {
-			arrays[j].add(c, c.value(r))
+			arrays[j].add(c, c.value(r, nil))
 		}
 	}
 	args := make([]any, len(columns))

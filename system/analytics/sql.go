@@ -166,25 +166,40 @@ func number(b bool) int64 {
 
 func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
-// value is what the database is given for a column.
-func (c column) value(r *row) any {
+// value is what the database is given for a column. before is what it was given for the record before, which is most
+// often the same, and then is returned: a value that is handed to a driver takes memory.
+func (c column) value(r *row, before any) any {
 	switch p := c.pointer(r).(type) {
 	case *string:
-		return storable(*p)
+		return textValue(*p, before)
 	case *Outcome:
-		return storable(string(*p))
+		return textValue(string(*p), before)
 	case *int64:
-		return *p
+		return wholeValue(*p, before)
 	case *int:
-		return int64(*p)
+		return wholeValue(int64(*p), before)
 	case *[]byte:
 		return *p
 	case *sql.Null[int64]:
 		if p.Valid {
-			return p.V
+			return wholeValue(p.V, before)
 		}
 	}
 	return nil
+}
+
+func textValue(s string, before any) any {
+	if last, ok := before.(string); ok && last == s {
+		return before
+	}
+	return storable(s)
+}
+
+func wholeValue(n int64, before any) any {
+	if last, ok := before.(int64); ok && last == n {
+		return before
+	}
+	return n
 }
 
 func (s *sqlStore) transact(ctx context.Context, do func(*sql.Tx) error) error {

@@ -116,7 +116,7 @@ func (k *kept) insertRows(ctx context.Context, b *batch) error {
 		r = row{Record: b.records[i]}
 		r.fill()
 		for j, c := range columns {
-			args[j].Value = c.value(&r)
+			args[j].Value = c.value(&r, args[j].Value)
 		}
 		done, err := k.insert.ExecContext(each, args)
 		if err != nil {
