@@ -92,8 +92,13 @@ func openAIUsage(u *hooks.Usage, raw []byte, input, output string) {
 // anthropicUsage reads the usage of the API of Anthropic, and returns the service tier in it.
 func anthropicUsage(u *hooks.Usage, raw []byte) (tier []byte) {
 	all := [...]rawjson.Wanted{
-		{Key: "input_tokens"}, {Key: "output_tokens"}, {Key: "cache_read_input_tokens"},
-		{Key: "cache_creation_input_tokens"}, {Key: "cache_creation"}, {Key: "total_cost_usd"}, {Key: "service_tier"},
+		{Key: "input_tokens"},
+		{Key: "output_tokens"},
+		{Key: "cache_read_input_tokens"},
+		{Key: "cache_creation_input_tokens"},
+		{Key: "cache_creation"},
+		{Key: "total_cost_usd"},
+		{Key: "service_tier"},
 	}
 	rawjson.FindEach(raw, all[:])
 	setCount(&u.InputTokens, all[0].Value)

@@ -147,11 +147,11 @@ func (b *budget) warns() bool { return b.soft.Cost != unlimited || b.soft.Tokens
 func (b *budget) costs() bool { return b.hard.Cost != unlimited || b.soft.Cost != unlimited }
 
 // concerns reports whether the budget holds for a caller's requests for a model with these names.
-func (b *budget) concerns(caller string, models []string) bool {
+func (b *budget) concerns(caller string, models modelNames) bool {
 	if !b.holdsFor(caller) {
 		return false
 	}
-	return b.Models == nil || slices.ContainsFunc(models, func(m string) bool { return matchAny(b.Models, m) })
+	return b.Models == nil || slices.ContainsFunc(models.all(), func(m string) bool { return matchAny(b.Models, m) })
 }
 
 func (b *budget) holdsFor(caller string) bool { return b.Callers == nil || matchAny(b.Callers, caller) }

@@ -23,30 +23,17 @@ type demand struct {
 	id     string
 	caller string
 	retry  bool // it has asked before, for another upstream
-	models []string
+	models modelNames
 	usage  hooks.Usage // estimated
 }
 
 // demandOf makes a demand of a request. Its usage is there only after estimate.
 func demandOf(ctx context.Context, req *hooks.PreparedRequest) demand {
-	d := demand{id: req.RequestID, retry: req.Attempt > 1, models: names(req.Provider, req.Model, req.ClientModel)}
+	d := demand{id: req.RequestID, retry: req.Attempt > 1, models: namesOf(req.Provider, req.Model, req.ClientModel)}
 	if c, ok := ccproxy.CallerFrom(ctx); ok {
 		d.caller = c.ID
 	}
 	return d
-}
-
-// names are what a model may be called in [Limit.Models].
-func names(provider string, models ...string) []string {
-	out := make([]string, 0, 2*len(models))
-	last := ""
-	for _, m := range models {
-		if m != "" && m != last { // most are called the same by client and upstream
-			out = append(out, m, provider+"/"+m)
-			last = m
-		}
-	}
-	return out
 }
 
 // estimate guesses what a request will use: its size in tokens, and as much output as it asks for, up to most.

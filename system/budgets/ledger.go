@@ -41,45 +41,45 @@ type ledger struct {
 	notify  func(Notice)
 
 	mu       sync.Mutex
-	holds    map[string][]*hold // by the id of the request
-	count    int                // of holds
-	reserved map[Key]Spent      // sums of holds
-	unsaved  map[Key]Spent      // what the store did not take
-	warned   map[Key]bool       // budgets beyond their soft limit
+	holds    map[string]*hold // by the id of the request: the latest
+	count    int              // of holds
+	reserved map[Key]Spent    // sums of holds
+	unsaved  map[Key]Spent    // what the store did not take
+	warned   map[Key]bool     // budgets beyond their soft limit
 	swept    time.Time
 }
 
-// hold is what one request has reserved.
-type hold struct {
-	id, caller string
-	models     []string // as in demand
-	began      time.Time
-	claims     []claim
-	spent      Spent // estimated
+// claims are the budgets that hold for a request, and what they are counted under.
+type claims struct {
+	each []claim
+	keys []Key
 }
 
-// claim is one budget that holds for a request.
+// has reports whether there is a budget of a kind.
+func (c claims) has(kind func(*budget) bool) bool {
+	return slices.ContainsFunc(c.each, func(c claim) bool { return kind(c.budget) })
+}
+
+// claim is one of them.
 type claim struct {
 	budget *budget
 	period period
 	key    Key
 }
 
-func keysOf(claims []claim) []Key {
-	keys := make([]Key, len(claims))
-	for i, c := range claims {
-		keys[i] = c.key
-	}
-	return keys
-}
-
 // claims finds the budgets that hold for a request that begins at a moment.
-func (l *ledger) claims(caller string, models []string, at time.Time) []claim {
-	out := make([]claim, 0, len(l.budgets))
-	for _, b := range l.budgets {
-		if b.concerns(caller, models) {
-			out = append(out, l.claim(b, caller, at))
+func (l *ledger) claims(caller string, models modelNames, at time.Time) claims {
+	var out claims
+	for i, b := range l.budgets {
+		if !b.concerns(caller, models) {
+			continue
 		}
+		if out.each == nil {
+			most := len(l.budgets) - i
+			out.each, out.keys = make([]claim, 0, most), make([]Key, 0, most)
+		}
+		c := l.claim(b, caller, at)
+		out.each, out.keys = append(out.each, c), append(out.keys, c.key)
 	}
 	return out
 }
@@ -93,23 +93,24 @@ func (l *ledger) claim(b *budget, caller string, at time.Time) claim {
 }
 
 // begin reserves for a request, or says why it may not begin.
-func (l *ledger) begin(ctx context.Context, d demand, claims []claim) error {
+func (l *ledger) begin(ctx context.Context, d *demand, claims claims) error {
 	now := time.Now()
 	h := &hold{id: d.id, caller: d.caller, models: d.models, began: now, claims: claims}
 	h.spent = Spent{EstimatedTokens: tokensOf(&d.usage)}
-	if cost, err := l.cost(&d.usage, d.models...); err == nil {
+	if cost, err := l.cost(&d.usage, d.models); err == nil {
 		h.spent.EstimatedCost = cost
-	} else if i := slices.IndexFunc(claims, func(c claim) bool { return c.budget.costs() }); i >= 0 {
+	} else if i := slices.IndexFunc(claims.each, func(c claim) bool { return c.budget.costs() }); i >= 0 {
 		if l.cfg.UnknownPrice == UnknownBlock {
-			return refuseUnpriced(claims[i].budget.Name, err)
+			return refuseUnpriced(claims.each[i].budget.Name, err)
 		}
 	}
 	l.sweep(ctx, now)
-	reserved, ok := l.reserve(h, d.retry)
+	var few [4]Spent // budgets that hold for one request
+	reserved, ok := l.reserve(h, d.retry, few[:0])
 	if !ok {
 		return refuseBusy()
 	}
-	spent, err := l.store.Spent(ctx, keysOf(claims))
+	spent, err := l.store.Spent(ctx, claims.keys)
 	if err != nil {
 		if l.cfg.FailOpen {
 			l.logger.WarnContext(ctx, "budgets cannot be looked up, the request goes on", "error", err)
@@ -128,8 +129,8 @@ func (l *ledger) begin(ctx context.Context, d demand, claims []claim) error {
 // judge compares with the bounds. The reservations are those of earlier requests and of this one.
 func (l *ledger) judge(h *hold, reserved, spent []Spent) error {
 	var worst *claim
-	for i := range h.claims {
-		c := &h.claims[i]
+	for i := range h.claims.each {
+		c := &h.claims.each[i]
 		l.warn(c, spent[i])
 		all := spent[i].Plus(reserved[i])
 		over := all.cost() > c.budget.hard.Cost || all.tokens() > c.budget.hard.Tokens ||
@@ -144,95 +145,10 @@ func (l *ledger) judge(h *hold, reserved, spent []Spent) error {
 	return refuseOver(worst, l.cfg.Status)
 }
 
-// reserve notes a hold, and returns the sums under its keys. One that tries again gives back what it had.
-func (l *ledger) reserve(h *hold, retry bool) (reserved []Spent, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if retry {
-		l.drop(l.find(h.id, h.caller, h.models, false))
-	}
-	if l.count >= maxHolds {
-		return nil, false
-	}
-	l.count++
-	l.holds[h.id] = append(l.holds[h.id], h)
-	reserved = make([]Spent, 0, len(h.claims))
-	for _, c := range h.claims {
-		l.reserved[c.key] = l.reserved[c.key].Plus(h.spent)
-		reserved = append(reserved, l.reserved[c.key].Plus(l.unsaved[c.key]))
-	}
-	return reserved, true
-}
-
-// find returns a hold of a request, nil if there is none. Clients choose ids: several requests may have the same, and
-// one for the same models is as good as the request's own. One that was refused leaves its hold empty behind, for the
-// event of its end to find that and not another request's. The caller holds the mutex.
-func (l *ledger) find(id, caller string, models []string, refused bool) *hold {
-	var found *hold
-	best := -1
-	for _, h := range l.holds[id] {
-		if h.caller != caller {
-			continue
-		}
-		fit := 0
-		if (h.claims == nil) == refused {
-			fit += 2
-		}
-		if slices.Equal(h.models, models) {
-			fit++
-		}
-		if fit >= best {
-			found, best = h, fit
-		}
-	}
-	return found
-}
-
-// empty gives back what a hold has reserved, and keeps it.
-func (l *ledger) empty(h *hold) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.giveBack(h)
-	h.claims, h.spent = nil, Spent{}
-}
-
-// drop forgets a hold. The caller holds the mutex.
-func (l *ledger) drop(h *hold) {
-	if h == nil {
-		return
-	}
-	i := slices.Index(l.holds[h.id], h)
-	if i < 0 {
-		return
-	}
-	l.count--
-	if l.holds[h.id] = slices.Delete(l.holds[h.id], i, i+1); len(l.holds[h.id]) == 0 {
-		delete(l.holds, h.id)
-	}
-	l.giveBack(h)
-}
-
-// giveBack takes a hold out of the sums. The caller holds the mutex.
-func (l *ledger) giveBack(h *hold) {
-	for _, c := range h.claims {
-		if rest := l.reserved[c.key].minus(h.spent); rest != (Spent{}) {
-			l.reserved[c.key] = rest
-		} else {
-			delete(l.reserved, c.key)
-		}
-	}
-}
-
-func (l *ledger) release(h *hold) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drop(h)
-}
-
 // end counts what a request has used.
 func (l *ledger) end(ctx context.Context, o *outcome, began time.Time) {
-	claims, guess := []claim(nil), Spent{}
-	models := names(o.request.Provider, o.model, o.request.Model)
+	claims, guess := claims{}, Spent{}
+	models := namesOf(o.request.Provider, o.model, o.request.Model)
 	l.mu.Lock()
 	h := l.find(o.request.ID, o.request.CallerID, models, o.usage == nil && !o.answered)
 	if h != nil {
@@ -244,16 +160,16 @@ func (l *ledger) end(ctx context.Context, o *outcome, began time.Time) {
 	} else if o.usage != nil && o.op != "count_tokens" {
 		claims = l.claims(o.request.CallerID, models, began)
 	}
-	if len(claims) == 0 {
+	if len(claims.each) == 0 {
 		return
 	}
-	if s := l.spentBy(o, guess); s != (Spent{}) {
+	if s := l.spentBy(o, models, guess); s != (Spent{}) {
 		l.add(ctx, claims, s)
 	}
 }
 
 // spentBy is what a request counts; guess is what it had reserved.
-func (l *ledger) spentBy(o *outcome, guess Spent) Spent {
+func (l *ledger) spentBy(o *outcome, models modelNames, guess Spent) Spent {
 	if o.usage == nil {
 		if !o.answered {
 			return Spent{}
@@ -263,12 +179,12 @@ func (l *ledger) spentBy(o *outcome, guess Spent) Spent {
 	}
 	s := Spent{Requests: 1, Tokens: tokensOf(o.usage)}
 	var err error
-	if s.Cost, err = l.cost(o.usage, o.model, o.request.Model); err != nil {
+	if s.Cost, err = l.cost(o.usage, models); err != nil {
 		s.Cost, s.EstimatedCost, s.Unpriced = 0, guess.EstimatedCost, 1
 	}
 	if u := o.unreported(); u != nil {
 		s.EstimatedTokens = tokensOf(u) - s.Tokens
-		if whole, err := l.cost(u, o.model, o.request.Model); err == nil {
+		if whole, err := l.cost(u, models); err == nil {
 			s.EstimatedCost = max(whole-s.Cost, 0)
 		}
 	}
@@ -276,22 +192,21 @@ func (l *ledger) spentBy(o *outcome, guess Spent) Spent {
 }
 
 // add brings what was spent to the store, along with what it has not taken before.
-func (l *ledger) add(ctx context.Context, claims []claim, s Spent) {
-	keys := keysOf(claims)
+func (l *ledger) add(ctx context.Context, claims claims, s Spent) {
 	l.save(ctx)
-	if err := l.store.Add(ctx, keys, s); err != nil {
-		l.keep(keys, s, err)
+	if err := l.store.Add(ctx, claims.keys, s); err != nil {
+		l.keep(claims.keys, s, err)
 		return
 	}
-	if !slices.ContainsFunc(claims, func(c claim) bool { return c.budget.warns() }) {
+	if !claims.has((*budget).warns) {
 		return
 	}
-	spent, err := l.store.Spent(ctx, keys)
+	spent, err := l.store.Spent(ctx, claims.keys)
 	if err != nil {
 		return // the next request asks again
 	}
-	for i := range claims {
-		l.warn(&claims[i], spent[i])
+	for i := range claims.each {
+		l.warn(&claims.each[i], spent[i])
 	}
 }
 
@@ -331,11 +246,15 @@ func (l *ledger) save(ctx context.Context) {
 	}
 }
 
-func (l *ledger) cost(u *hooks.Usage, models ...string) (int64, error) {
+// cost asks for the other names only where the usage's own has no price.
+func (l *ledger) cost(u *hooks.Usage, models modelNames) (int64, error) {
 	if l.prices == nil {
 		return 0, errNoPrices
 	}
-	return l.prices.Cost(u, models...)
+	if cost, err := l.prices.Cost(u); err == nil {
+		return cost, nil
+	}
+	return l.prices.Cost(u, models.all()...)
 }
 
 // sweep counts reservations whose requests have ended long ago, as far as anybody knows.
@@ -347,8 +266,8 @@ func (l *ledger) sweep(ctx context.Context, now time.Time) {
 	}
 	l.swept = now
 	var stale []*hold
-	for _, list := range l.holds {
-		for _, h := range list {
+	for _, latest := range l.holds {
+		for h := range latest.all() {
 			if now.Sub(h.began) > staleAfter {
 				stale = append(stale, h)
 			}
@@ -363,7 +282,7 @@ func (l *ledger) sweep(ctx context.Context, now time.Time) {
 	for _, h := range stale {
 		s := h.spent
 		s.Requests = 1
-		if len(h.claims) > 0 {
+		if len(h.claims.each) > 0 {
 			l.add(ctx, h.claims, s)
 		}
 		l.release(h)
