@@ -120,6 +120,9 @@ func setCount(dst *int64, raw []byte) {
 
 // setCost reads what a provider itself says that an answer cost. No API does, but a command-line program may.
 func setCost(dst *float64, raw []byte) {
+	if len(raw) == 0 {
+		return
+	}
 	if cost, err := strconv.ParseFloat(string(raw), 64); err == nil && cost >= 0 {
 		*dst = cost
 	}

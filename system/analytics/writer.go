@@ -30,6 +30,7 @@ type writer struct {
 
 	mu      sync.Mutex
 	pending []Record
+	last    int           // how many were written last, which is how many there will be
 	due     bool          // what is pending has waited long enough
 	timer   *time.Timer   // runs while records wait
 	closing bool          // what is pending is the rest
@@ -57,6 +58,9 @@ func (w *writer) add(r Record) {
 	if len(w.pending) >= w.queue || w.closing {
 		w.dropped++
 		return
+	}
+	if w.pending == nil {
+		w.pending = make([]Record, 0, w.last)
 	}
 	w.pending = append(w.pending, r)
 	switch {
@@ -135,7 +139,7 @@ func (w *writer) write(batch []Record) error {
 	}
 	w.mu.Lock()
 	n := len(batch)
-	w.pending = w.pending[n:]
+	w.pending, w.last = w.pending[n:], n
 	w.written += int64(n)
 	w.since += int64(n)
 	if len(w.pending) == 0 {
