@@ -36,6 +36,7 @@ func (r *Registry) Flush(ctx context.Context) error {
 // Calling Close again is harmless.
 func (r *Registry) Close(ctx context.Context) error {
 	entries := r.shut()
+	defer r.couriers.close()
 	err := awaitAll(ctx, entries)
 	if err == nil {
 		r.end()

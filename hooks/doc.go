@@ -27,9 +27,10 @@
 //
 // A hook's queue is bounded, in number and in bytes. When it is full, chunks of streams give way first,
 // then the oldest events; what was dropped is counted. A hook that blocks loses its own events, nobody
-// else's. An error, a panic or a runtime.Goexit ends one call and is counted; five in a row fuse the hook
-// for a minute, then a single event decides whether it is well again. A mutator that fails or takes too
-// long is passed over, unless it is registered with FailClosed. All of it shows in [Registry.Stats].
+// else's, which come a millisecond later at most. An error, a panic or a runtime.Goexit ends one call and is
+// counted; five in a row fuse the hook for a minute, then a single event decides whether it is well again. A
+// mutator that fails or takes too long is passed over, unless it is registered with FailClosed. All of it shows
+// in [Registry.Stats].
 //
 // Beyond the reach of this package are a panic on a goroutine that a hook starts itself, a fatal error of the
 // runtime (concurrent map writes, stack overflow, out of memory), and os.Exit.
@@ -38,6 +39,8 @@
 //
 // [Registry.Enabled] is an atomic load and a map look-up: whoever emits asks it before building a payload.
 // [Registry.Emit] copies the payload once for each observer and never waits. A call of an observer costs one
-// allocation more; the timer and the channel of its context are made when the hook asks for them. All mutators
-// of a request share a goroutine, as long as none of them overruns its timeout. An idle registry has no goroutine.
+// allocation more; the timer and the channel of its context are made when the hook asks for them. Observers share
+// a goroutine, which goes from one to the other; where a hook keeps it for a millisecond, or there is more to do than
+// it gets done, another goes on with the rest. All mutators of a request share a goroutine, as long as none of them
+// overruns its timeout. An idle registry has no goroutine.
 package hooks

@@ -10,18 +10,18 @@ const (
 	dropReportPause = time.Minute // between two log lines about dropped events of one hook
 )
 
-// observer delivers events to one hook: a bounded queue, and while there is something in it one goroutine.
+// observer delivers events to one hook: a bounded queue, and while there is something in it a courier who comes.
 type observer struct {
 	*identity
-	hook    Hook
-	timeout time.Duration
-	worker  func() // begin; kept, so that starting a goroutine makes no closure
+	hook     Hook
+	timeout  time.Duration
+	couriers *couriers
 
 	mu       sync.Mutex
 	tally    tally
 	queue    queue
 	closed   bool        // takes no more events
-	running  bool        // there is a worker
+	running  bool        // a courier works on it, or will
 	current  *delivery   // being handled, nil if none is
 	stalled  bool        // current is past its deadline, and already counted as failed
 	watchdog *time.Timer // runs if not nil; see watch
@@ -62,40 +62,28 @@ func (o *observer) offer(hc *Context, weight int) {
 	o.queue.push(it)
 	if !o.running {
 		o.running = true
-		go o.worker()
+		o.couriers.visit(o)
 	}
 }
 
-func (o *observer) begin() {
+// deliver handles an event, and notes in more whether there is another one. The hook may end the goroutine.
+func (o *observer) deliver(more *bool) {
+	d := o.next()
+	if d == nil {
+		return
+	}
+	guard(
+		func() error { return o.hook.Handle(&d.ctx, &d.hc) },
+		func(out outcome) { *more = o.finish(d, out) },
+	)
+}
+
+// next takes an event from the queue, nil if there is none any more.
+func (o *observer) next() *delivery {
+	now := time.Now()
 	o.mu.Lock()
-	d := o.next(time.Now())
-	o.mu.Unlock()
-	o.work(d)
-}
-
-// work handles an event and those after it until the queue is empty. If a hook ends the goroutine, another
-// goes on with the next event.
-func (o *observer) work(d *delivery) {
-	defer func() {
-		if d != nil {
-			go o.work(d)
-		}
-	}()
-	for d != nil {
-		guard(
-			func() error { return o.hook.Handle(&d.ctx, &d.hc) },
-			func(out outcome) { d = o.finish(d, out) },
-		)
-	}
-}
-
-// next takes an event from the queue. When there is none the worker is dismissed. The caller holds the mutex.
-func (o *observer) next(now time.Time) *delivery {
-	if o.queue.len() == 0 {
-		o.running = false
-		o.queue.release()
-		o.tally.wake()
-		o.unwatch()
+	defer o.mu.Unlock()
+	if !o.more() {
 		return nil
 	}
 	d := &delivery{ctx: callContext{lifetime: o.lifetime, deadline: now.Add(o.timeout)}}
@@ -105,8 +93,21 @@ func (o *observer) next(now time.Time) *delivery {
 	return d
 }
 
-// finish notes how a call ended, and takes the next event under the same lock unless there is much to say.
-func (o *observer) finish(d *delivery, out outcome) *delivery {
+// more reports whether there is anything in the queue. If not, nobody works on the observer any more. The caller holds
+// the mutex.
+func (o *observer) more() bool {
+	if o.queue.len() > 0 {
+		return true
+	}
+	o.running = false
+	o.queue.release()
+	o.tally.wake()
+	o.unwatch()
+	return false
+}
+
+// finish notes how a call ended, and reports whether there is another event.
+func (o *observer) finish(d *delivery, out outcome) (more bool) {
 	now := time.Now()
 	d.ctx.release(now)
 	if d.ctx.overdue(now) {
@@ -122,9 +123,8 @@ func (o *observer) finish(d *delivery, out outcome) *delivery {
 		o.tally.succeed(d.pass)
 	default:
 		o.settle(d.pass, out)
-		now = time.Now() // the logger's time is not the next call's
 	}
-	return o.next(now)
+	return o.more()
 }
 
 // settle records an outcome and logs what there is to log. The caller holds the mutex, which is let go for

@@ -39,6 +39,8 @@ type Registry struct {
 	logger atomic.Pointer[slog.Logger]
 	scans  scans
 
+	couriers couriers
+
 	mu       sync.Mutex
 	entries  []*entry // by priority, then in the order of registration
 	leaving  []*entry // unregistered but, when last looked at, still running
@@ -103,9 +105,10 @@ func (r *Registry) newEntry(h Hook, d description, o Options) *entry {
 	id := &identity{plugin: o.Plugin, name: d.name, lifetime: r.lifetime, log: r.log}
 	e := &entry{identity: id, events: d.events, priority: cmp.Or(o.Priority, DefaultPriority)}
 	if len(d.events) > 0 {
-		e.observer = &observer{identity: id, hook: h, timeout: orDefault(o.Timeout, observerTimeout)}
+		e.observer = &observer{
+			identity: id, hook: h, timeout: orDefault(o.Timeout, observerTimeout), couriers: &r.couriers,
+		}
 		e.observer.queue.limit = orDefault(o.Queue, defaultQueue)
-		e.observer.worker = e.observer.begin
 	}
 	if m, ok := h.(Mutator); ok {
 		e.mutator = &mutator{
