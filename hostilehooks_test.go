@@ -109,6 +109,8 @@ func TestHostileObservers(t *testing.T) {
 					if took != 0 {
 						t.Errorf("the hook cost the requests %v", took)
 					}
+					time.Sleep(time.Millisecond) // as long as it may keep other observers waiting
+					synctest.Wait()
 					checkLedger(t, s.log.take())
 				})
 			})
