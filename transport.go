@@ -78,12 +78,15 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	go t.serve(w, in)
 	select {
 	case <-w.ready:
-		return w.resp, w.err
+		if ctx.Err() == nil {
+			return w.resp, w.err
+		}
+		// What is ready may be no more than what the handler has to say to a client that left.
 	case <-ctx.Done():
-		// The handler is told through its context; what it still writes goes nowhere.
-		w.closer()
-		return nil, context.Cause(ctx)
 	}
+	// The handler is told through its context; what it still writes goes nowhere.
+	w.closer()
+	return nil, context.Cause(ctx)
 }
 
 func (t *inProcess) serve(w *pipeWriter, r *http.Request) {
