@@ -149,7 +149,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy/providers/claudesdk.PoolConfig.SessionTTL\tsession_ttl is how long a CLI is used at most. Defaults to an hour.\n" +
 	"github.com/ccproxy-go/ccproxy/providers/claudesdk.PoolConfig.StreamFirstChunkTimeout\tstream_first_chunk_timeout is how long a CLI may take to start, and to begin with an answer. Defaults to 30 seconds.\n" +
 	"github.com/ccproxy-go/ccproxy/providers/claudesdk.PoolConfig.StreamInterruptTimeout\tstream_interrupt_timeout is how long a CLI may take to stop when its client has gone away; then it is killed. Defaults to ten seconds.\n" +
-	"github.com/ccproxy-go/ccproxy/providers/claudesdk.PoolConfig.StreamOngoingTimeout\tstream_ongoing_timeout is how long a CLI may be silent within an answer while no tool of its own runs. Defaults to two minutes.\n" +
+	"github.com/ccproxy-go/ccproxy/providers/claudesdk.PoolConfig.StreamOngoingTimeout\tstream_ongoing_timeout is how long a CLI may be silent within an answer while no tool of its own runs or is asked for. Defaults to two minutes.\n" +
 	"github.com/ccproxy-go/ccproxy/providers/codex.Config.APIKey\tapi_key is a key of OpenAI's platform. Without one the credentials come from the service that auth_manager names.\n" +
 	"github.com/ccproxy-go/ccproxy/providers/codex.Config.AccountID\taccount_id is sent as chatgpt-account-id where the credentials bring none. Defaults to none.\n" +
 	"github.com/ccproxy-go/ccproxy/providers/codex.Config.Accounts\taccounts are several accounts to spread requests over, see the plugin balancer; then api_key and auth_manager are not used. They are all keys or all OAuth accounts, unless Backend says what stands behind base_url. Defaults to none.\n" +

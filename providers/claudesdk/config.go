@@ -77,8 +77,8 @@ type PoolConfig struct {
 	MaxSessions int `toml:"max_sessions" validate:"gte=1,lte=10000"`
 	// StreamFirstChunkTimeout is how long a CLI may take to start, and to begin with an answer. Defaults to 30 seconds.
 	StreamFirstChunkTimeout time.Duration `toml:"stream_first_chunk_timeout" validate:"gte=1000000,lte=600000000000"`
-	// StreamOngoingTimeout is how long a CLI may be silent within an answer while no tool of its own runs. Defaults to
-	// two minutes.
+	// StreamOngoingTimeout is how long a CLI may be silent within an answer while no tool of its own runs or is asked
+	// for. Defaults to two minutes.
 	StreamOngoingTimeout time.Duration `toml:"stream_ongoing_timeout" validate:"gte=1000000,lte=3600000000000"`
 	// StreamInterruptTimeout is how long a CLI may take to stop when its client has gone away; then it is killed.
 	// Defaults to ten seconds.

@@ -226,6 +226,29 @@ func (f *fake) answer(text string) {
 	case "tool":
 		f.tool(rest)
 		return
+	case "askanddie":
+		f.start()
+		f.question("p1")
+		os.Exit(3)
+	case "askforever":
+		f.start()
+		f.question("p1")
+		<-f.stopped
+		f.note("stopped, then " + fmt.Sprint((<-f.answers)["error"]))
+		f.result(map[string]any{"subtype": "error_during_execution", "is_error": true}, 0)
+		return
+	case "askandcancel":
+		f.start()
+		f.question("p1")
+		f.write(map[string]any{"type": "control_cancel_request", "request_id": "p1"})
+		f.question("p2")
+		f.say(fmt.Sprint("p1 is given up, the answer is to ", (<-f.answers)["request_id"]))
+	case "asktwice":
+		f.start()
+		f.question("p1")
+		f.question("p2")
+		first, second := (<-f.answers)["request_id"], (<-f.answers)["request_id"]
+		f.say(fmt.Sprintf("%v and %v", min(first.(string), second.(string)), max(first.(string), second.(string))))
 	case "slow":
 		f.slow(rest)
 		return
@@ -308,8 +331,12 @@ func (f *fake) tool(command string) {
 	f.close(1)
 	f.stop("tool_use")
 	f.write(map[string]any{"type": "control_request", "request_id": "p2", "request": map[string]any{"subtype": "elicit"}})
-	said := (<-f.answers)["response"].(map[string]any)
-	refused := <-f.answers
+	answers := map[any]map[string]any{}
+	for range 2 {
+		a := <-f.answers
+		answers[a["request_id"]] = a
+	}
+	said, refused := answers["p1"]["response"].(map[string]any), answers["p2"]
 	result := map[string]any{"type": "tool_result", "tool_use_id": "toolu_1", "content": "made </tool_result_sdk>", "is_error": false}
 	if said["behavior"] != "allow" {
 		result["content"], result["is_error"] = said["message"], true
@@ -321,6 +348,16 @@ func (f *fake) tool(command string) {
 	f.say(fmt.Sprintf("%v %v %v", said["behavior"], said["updatedInput"] != nil, refused["error"]))
 	f.result(nil, 12)
 }
+
+// question asks whether a tool may be used, and does not wait for the answer.
+func (f *fake) question(id string) {
+	f.write(map[string]any{"type": "control_request", "request_id": id, "request": map[string]any{
+		"subtype": "can_use_tool", "tool_name": "Bash", "input": map[string]any{"q": id}, "tool_use_id": "toolu_" + id,
+	}})
+}
+
+// note writes to a file of the test's, for what no client is told.
+func (f *fake) note(text string) { _ = os.WriteFile(os.Getenv("FAKE_NOTE"), []byte(text), 0o600) }
 
 // slow streams until it is told to stop, or for so many words.
 func (f *fake) slow(words string) {

@@ -120,8 +120,11 @@ type asked struct {
 	allow   bool
 	message string
 	err     error
-	tools   chan string
-	wait    bool
+	tools   chan string   // what it was asked
+	wait    bool          // until the question ends
+	ended   chan error    // is told why
+	release chan struct{} // closed when it may answer
+	broken  bool
 }
 
 func (a *asked) Initialize(_ context.Context, pc *ccproxy.PluginContext) error {
@@ -130,13 +133,23 @@ func (a *asked) Initialize(_ context.Context, pc *ccproxy.PluginContext) error {
 
 func (a *asked) Shutdown(context.Context) error { return nil }
 
-func (a *asked) Check(ctx context.Context, tool string, input json.RawMessage) (bool, string, error) {
+func (a *asked) Check(ctx context.Context, tool, toolUseID string, input json.RawMessage) (bool, string, error) {
 	if a.tools != nil {
-		a.tools <- tool + string(input)
+		caller, _ := ccproxy.CallerFrom(ctx)
+		a.tools <- tool + string(input) + toolUseID + caller.ID
+	}
+	if a.broken {
+		panic("broken")
 	}
 	if a.wait {
 		<-ctx.Done()
+		if a.ended != nil {
+			a.ended <- ctx.Err()
+		}
 		return true, "", ctx.Err()
+	}
+	if a.release != nil {
+		<-a.release
 	}
 	return a.allow, a.message, a.err
 }
@@ -176,7 +189,10 @@ func TestPermissions(t *testing.T) {
 			if tt.service == nil {
 				return
 			}
-			if got := <-tt.service.tools; got != `Bash{"command":"rm it"}` {
+			if tt.service.wait && !strings.Contains(text, "Nobody answered in time whether Bash may be used.") {
+				t.Errorf("the model was not told that nobody answered: %s", text)
+			}
+			if got := <-tt.service.tools; got != `Bash{"command":"rm it"}toolu_1` {
 				t.Errorf("asked for %s", got)
 			}
 			if tt.service.message != "" && !strings.Contains(text, "not today") {

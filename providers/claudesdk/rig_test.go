@@ -23,7 +23,7 @@ func table(t testing.TB, more map[string]any) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]any{"FAKE_CLAUDE": "on"}
+	env := map[string]any{"FAKE_CLAUDE": "on", "GORACE": "atexit_sleep_ms=0"} // which else is a second
 	tab := map[string]any{"enabled": true, "cli_path": path}
 	for key, value := range more {
 		if key == "env" {

@@ -31,6 +31,7 @@ type session struct {
 	cost    float64   // of its earlier turns
 	counter int       // of control requests and messages
 	counted bool      // by the pool
+	open    []string  // ids of control requests that it was not answered in its last turn
 }
 
 // afterExit is how long the output of a CLI that has ended is read, where something else holds it open.
@@ -167,6 +168,14 @@ func (s *session) receive(ctx context.Context, limit time.Duration) (*message, e
 }
 
 func (s *session) line(ctx context.Context, limit time.Duration) ([]byte, error) {
+	line, _, err := s.next(ctx, limit, nil)
+	return line, err
+}
+
+// next waits for a line or a decision, for so long.
+func (s *session) next(
+	ctx context.Context, limit time.Duration, decided <-chan decision,
+) ([]byte, *decision, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	exited, gone := s.proc.Exited(), (<-chan time.Time)(nil)
@@ -174,20 +183,22 @@ func (s *session) line(ctx context.Context, limit time.Duration) ([]byte, error)
 		select {
 		case line, ok := <-s.proc.Lines():
 			if ok {
-				return line, nil
+				return line, nil, nil
 			}
 			if err := s.proc.Err(); err != nil {
-				return nil, fmt.Errorf("%w: %w", errEnded, err)
+				return nil, nil, fmt.Errorf("%w: %w", errEnded, err)
 			}
-			return nil, errEnded
+			return nil, nil, errEnded
+		case d := <-decided:
+			return nil, &d, nil
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, nil, context.Cause(ctx)
 		case <-timer.C:
-			return nil, errSilent
+			return nil, nil, errSilent
 		case <-exited: // something else may hold its output open
 			exited, gone = nil, time.After(afterExit)
 		case <-gone:
-			return nil, errEnded
+			return nil, nil, errEnded
 		}
 	}
 }
@@ -215,13 +226,19 @@ func (s *session) interrupt(ctx context.Context, limit time.Duration) {
 	err := s.send(ctx, limit, &controlRequest{
 		Type: typeControlRequest, RequestID: s.nextID("interrupt"), Request: map[string]string{"subtype": "interrupt"},
 	})
+	const refusal = "the request was given up"
+	for _, id := range s.open {
+		if err == nil {
+			err = s.reply(ctx, id, nil, refusal, limit)
+		}
+	}
 	for err == nil {
 		var m *message
 		if m, err = s.receive(ctx, limit); err != nil || m.Type == typeResult {
 			return
 		}
 		if m.Type == typeControlRequest {
-			err = s.reply(ctx, m.RequestID, nil, "the request was given up", limit)
+			err = s.reply(ctx, m.RequestID, nil, refusal, limit)
 		}
 	}
 }

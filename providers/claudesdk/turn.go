@@ -12,7 +12,7 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters"
 )
 
-// pingEvery is how often a client is told that a tool of the CLI still runs.
+// pingEvery is how often a client is told at least that a tool of the CLI still runs or is asked for.
 const pingEvery = 30 * time.Second
 
 // answer asks a CLI and yields what it says.
@@ -106,9 +106,11 @@ func (p *provider) converse(
 	if err := s.ask(ctx, &messages[len(messages)-1], limits.StreamFirstChunkTimeout); err != nil {
 		return nil, err
 	}
+	open := newQuestions()
+	defer func() { s.open = open.close() }()
 	wait := limits.StreamFirstChunkTimeout
 	for {
-		line, err := p.await(ctx, s, t, wait)
+		line, err := p.await(ctx, s, t, open, wait)
 		if err != nil {
 			return nil, err
 		}
@@ -119,12 +121,14 @@ func (p *provider) converse(
 		}
 		begun = begun || m.Type == typeSystem && m.Subtype == "init"
 		switch {
+		case m.Type == typeControlCancel:
+			open.drop(m.RequestID)
 		case !begun && m.Type != typeSystem && m.Type != typeControlRequest:
 			return nil, errStray
 		case m.Type == typeResult:
 			return &m, nil
 		case m.Type == typeControlRequest:
-			err = p.control(ctx, s, &m)
+			err = p.control(ctx, s, open, &m)
 		default:
 			err = t.take(&m, line)
 		}
@@ -134,33 +138,54 @@ func (p *provider) converse(
 	}
 }
 
-// await waits for a line. While a tool of the CLI runs there is nothing to be heard, which is no fault.
-func (p *provider) await(ctx context.Context, s *session, t *translator, limit time.Duration) ([]byte, error) {
+// await waits for a line, and meanwhile answers the CLI's questions. While one of these is open, or a tool of the CLI
+// runs, there is nothing to be heard, which is no fault.
+func (p *provider) await(
+	ctx context.Context, s *session, t *translator, open *questions, limit time.Duration,
+) ([]byte, error) {
 	for {
-		wait := limit
-		if t.running > 0 {
-			wait = pingEvery
+		busy, wait := t.running > 0 || len(open.open) > 0, limit
+		if busy {
+			wait = min(limit, pingEvery)
 		}
-		line, err := s.line(ctx, wait)
-		if t.running == 0 || !errors.Is(err, errSilent) {
+		line, d, err := s.next(ctx, wait, open.decided)
+		switch {
+		case d != nil:
+			err = p.pass(ctx, s, open, d)
+		case !busy || !errors.Is(err, errSilent):
 			return line, err
+		case t.started:
+			err = t.emit("ping", map[string]string{"type": "ping"})
+		default:
+			err = nil
 		}
-		if t.started {
-			if err := t.emit("ping", map[string]string{"type": "ping"}); err != nil {
-				return nil, err
-			}
+		if err != nil {
+			return nil, err
 		}
 	}
 }
 
-// control answers a request of the CLI.
-func (p *provider) control(ctx context.Context, s *session, m *message) error {
+// pass passes a decision on, unless the CLI has taken its question back.
+func (p *provider) pass(ctx context.Context, s *session, open *questions, d *decision) error {
+	if open.open[d.question.id] != d.question {
+		return nil
+	}
+	open.drop(d.question.id)
+	return s.reply(ctx, d.question.id, d.answer, "", p.config.SessionPool.StreamFirstChunkTimeout)
+}
+
+// control takes a request of the CLI, and answers it if nobody has to be asked.
+func (p *provider) control(ctx context.Context, s *session, open *questions, m *message) error {
 	limit := p.config.SessionPool.StreamFirstChunkTimeout
 	var q toolQuestion
 	if json.Unmarshal(m.Request, &q) != nil || q.Subtype != "can_use_tool" {
 		return s.reply(ctx, m.RequestID, nil, "not supported", limit)
 	}
-	return s.reply(ctx, m.RequestID, p.decide(ctx, &q), "", limit)
+	if len(open.open) >= maxQuestions {
+		return s.reply(ctx, m.RequestID, denied(&q, "Too many tools are asked for at the same time."), "", limit)
+	}
+	open.put(ctx, p, m.RequestID, &q)
+	return nil
 }
 
 // closeGrace is how long a CLI may take to end by itself.

@@ -29,6 +29,7 @@ type message struct {
 // The types of messages.
 const (
 	typeAssistant       = "assistant"
+	typeControlCancel   = "control_cancel_request" // a control request is taken back
 	typeControlRequest  = "control_request"
 	typeControlResponse = "control_response"
 	typeResult          = "result"
@@ -81,9 +82,10 @@ type responseBody struct {
 
 // toolQuestion asks whether a tool may be used.
 type toolQuestion struct {
-	Subtype  string          `json:"subtype"`
-	ToolName string          `json:"tool_name"`
-	Input    json.RawMessage `json:"input"`
+	Subtype   string          `json:"subtype"`
+	ToolName  string          `json:"tool_name"`
+	ToolUseID string          `json:"tool_use_id"`
+	Input     json.RawMessage `json:"input"`
 }
 
 // toolAnswer says whether.

@@ -134,7 +134,8 @@ func (d *desk) join(e *entry) {
 }
 
 // wait returns the request when it has been decided. If ctx ends before, its cause is returned, and a request that
-// nobody waits for any more is withdrawn: after the grace, or at once.
+// nobody waits for any more is withdrawn: after the patience, or at once. Without patience who waits is in this process
+// and is told whatever it is, and the end of its time is the request's own: it expires, as by the desk's timer.
 func (d *desk) wait(ctx context.Context, e *entry, patience time.Duration) (Request, error) {
 	var err error
 	select {
@@ -148,13 +149,15 @@ func (d *desk) wait(ctx context.Context, e *entry, patience time.Duration) (Requ
 	defer d.mu.Unlock()
 	e.waiters--
 	if e.request.Status != Pending {
-		e.delivered = e.delivered || ctx.Err() == nil
+		e.delivered = e.delivered || ctx.Err() == nil || patience <= 0
 		return e.request, nil
 	}
 	switch {
 	case e.waiters > 0:
-	case errors.Is(err, context.DeadlineExceeded) && patience <= 0:
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) && patience <= 0:
+		e.delivered = true
 		d.settle(e, Expired)
+		return e.request, nil
 	case patience <= 0 || errors.Is(err, ErrStopped):
 		d.settle(e, Withdrawn)
 	case !e.left:

@@ -320,69 +320,6 @@ func TestStopRefuses(t *testing.T) {
 	}
 }
 
-// TestCheck is what the provider claude_sdk does.
-func TestCheck(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name    string
-		answer  Answer
-		allowed bool
-		message string
-	}{
-		{name: "allowed", answer: Answer{Allow: true}, allowed: true},
-		{name: "denied", answer: Answer{}, message: "The use of Bash was not permitted."},
-		{name: "denied with a reason", answer: Answer{Reason: "not on a Friday"}, message: "not on a Friday"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := &Service{newDesk(DefaultConfig(), nil)}
-			defer s.desk.close()
-			requests, err := s.Watch(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			var seen []Status
-			var all sync.WaitGroup
-			all.Go(func() {
-				for r := range requests {
-					seen = append(seen, r.Status)
-					if r.Status != Pending {
-						return
-					}
-					input := Answer{Allow: true, UpdatedInput: json.RawMessage(`{}`)}
-					if _, err := s.Answer(r.ID, input); !errors.Is(err, ErrNotEditable) {
-						t.Errorf("an input that nobody would use: %v", err)
-					}
-					if _, err := s.Answer(r.ID, tt.answer); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-			allowed, message, err := s.Check(t.Context(), "Bash", json.RawMessage(`{"command":"ls"}`))
-			all.Wait()
-			if err != nil || allowed != tt.allowed || message != tt.message || len(seen) != 2 {
-				t.Errorf("%t %q %v, seen %v", allowed, message, err, seen)
-			}
-		})
-	}
-}
-
-func TestCheckWithDeadline(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := &Service{newDesk(DefaultConfig(), nil)}
-		defer s.desk.close()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		began := time.Now()
-		allowed, _, _ := s.Check(ctx, "Bash", nil)
-		if allowed || time.Since(began) != 20*time.Second || len(s.Pending()) != 0 {
-			t.Errorf("allowed %t after %v, %d pending", allowed, time.Since(began), len(s.Pending()))
-		}
-	})
-}
-
 func TestText(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, in, want string }{

@@ -4,26 +4,34 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+
+	"github.com/ccproxy-go/ccproxy"
 )
 
 // Service is what other plugins get as "permissions": to ask, as the provider claude_sdk does with Check, or to answer,
 // as a handler of the application's own. Its methods may be called concurrently.
 type Service struct{ desk *desk }
 
-// Check asks whether a tool may be used, and returns when somebody has decided; message is what the model is to be told
-// of a refusal, or "". When ctx ends nobody is asked any more, and its cause is the error.
+// Check asks whether a tool may be used, and returns when somebody has decided; toolUseID is the model's id of the use,
+// or "", and message is what the model is to be told of a refusal, or "". The caller is that of ctx. When ctx is
+// canceled nobody is asked any more, and its cause is the error; when its time is over the question has expired.
 func (s *Service) Check(
-	ctx context.Context, tool string, input json.RawMessage,
+	ctx context.Context, tool, toolUseID string, input json.RawMessage,
 ) (allowed bool, message string, err error) {
-	r, err := s.Ask(ctx, Question{Tool: tool, Input: input, Source: "service"})
+	caller, _ := ccproxy.CallerFrom(ctx)
+	r, err := s.Ask(ctx, Question{
+		Tool: tool, Input: input, ToolUseID: toolUseID, Source: "service", Caller: caller.ID,
+	})
 	if err != nil {
 		return false, "", err
 	}
 	return r.Status == Allowed, refusal(&r), nil
 }
 
-// Ask puts a question and returns when the request is not pending any more. When ctx ends nobody is asked any more, and
-// its cause is the error, or [ErrInvalid], [ErrTooMany], [ErrStopped], and [ErrUnknown] for an id that is not there.
+// Ask puts a question and returns when the request is not pending any more. When the time of ctx is over it has
+// expired, as after the configured time, unless somebody else waits for it too. When ctx is canceled nobody is asked
+// any more, and its cause is the error, or [ErrInvalid], [ErrTooMany], [ErrStopped], and [ErrUnknown] for an id that
+// is not there.
 func (s *Service) Ask(ctx context.Context, q Question) (Request, error) {
 	if end, ok := ctx.Deadline(); ok && (q.Expires.IsZero() || end.Before(q.Expires)) {
 		q.Expires = end

@@ -16,6 +16,7 @@ type view struct {
 	Input         json.RawMessage `json:"input"`
 	InputText     string          `json:"input_text"` // to be shown to people
 	ToolUseID     string          `json:"tool_use_id,omitempty"`
+	ToolUseText   string          `json:"tool_use_text,omitempty"` // to be shown to people
 	Source        string          `json:"source"`
 	Caller        string          `json:"caller,omitempty"`
 	Editable      bool            `json:"editable"`
@@ -31,7 +32,8 @@ type view struct {
 func newView(r *Request) view {
 	v := view{
 		ID: r.ID, Status: r.Status, Tool: r.Tool, ToolText: Plain(r.Tool), Input: r.Input,
-		InputText: InputText(r.Input), ToolUseID: r.ToolUseID, Source: r.Source, Caller: r.Caller,
+		InputText: InputText(r.Input), ToolUseID: r.ToolUseID, ToolUseText: Plain(r.ToolUseID), Source: r.Source,
+		Caller:   r.Caller,
 		Editable: r.Editable, Created: r.Created.UTC(), Expires: r.Expires.UTC(),
 		Reason: r.Reason, By: r.By, UpdatedInput: r.UpdatedInput,
 	}

@@ -17,5 +17,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if address := os.Getenv(cliVariable); address != "" {
+		if err := runCLI(address); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	goleak.VerifyTestMain(m)
 }

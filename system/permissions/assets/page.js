@@ -20,7 +20,8 @@
     remove(r.request_id);
     const item = document.createElement("li");
     const left = element("span", "");
-    const meta = element("p", "asked through " + r.source + (r.caller ? " by " + r.caller : "") + " · ", "meta");
+    const from = "asked through " + r.source + (r.caller ? " by " + r.caller : "");
+    const meta = element("p", from + (r.tool_use_text ? " · " + r.tool_use_text : "") + " · ", "meta");
     meta.append(left);
     const note = element("p", "");
     const answers = [["Allow", true, "allow"], ["Deny", false, "deny"]].map(([text, allowed, className]) => {
