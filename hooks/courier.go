@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// patience is how long observers may wait for one whose hook has the goroutine that they share.
-const patience = time.Millisecond
+// patience is how often it is looked whether observers wait for one whose hook has the goroutine that they share. Which
+// hook that is may be known only at the second look, so that they wait for a millisecond at most.
+const patience = 500 * time.Microsecond
 
 // couriers bring events to the observers of a registry. Most hooks are quicker than a goroutine is started, so one goes
 // from observer to observer. Where a hook keeps it, the others do not wait for that hook: another goes on with them.
