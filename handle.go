@@ -15,6 +15,7 @@ type Handle struct {
 	swap      sync.Mutex
 	interrupt atomic.Pointer[context.CancelFunc] // of the swap that is under way, or the last one
 	stopped   atomic.Bool                        // no proxy is put in any more
+	cut       atomic.Bool                        // the time to stop is over
 	current   atomic.Pointer[slot]
 }
 
@@ -86,6 +87,9 @@ func (h *Handle) Swap(ctx context.Context, next *Proxy) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	h.interrupt.Store(&cancel) // before the look at stopped: one of the two sees the other
+	if h.cut.Load() {
+		cancel()
+	}
 	var s *slot
 	if next != nil {
 		if h.stopped.Load() {

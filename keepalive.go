@@ -94,7 +94,7 @@ func (t *relay) overdue(now time.Duration) string {
 // deadlines are when a provider that is waited for has to have sent something, and when a whole event. The writer is
 // locked.
 func (t *relay) deadlines() (bytes, event time.Duration) {
-	last, idle := t.out.since, t.proxy.limits.StreamIdle
+	last, idle := t.out.since, min(t.proxy.limits.StreamIdle, math.MaxInt64/(2*eventIdle))
 	if t.pulse != nil {
 		last = max(last, t.pulse.last())
 	}

@@ -1,7 +1,9 @@
 package ccproxy_test
 
 import (
+	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,6 +20,23 @@ func every(wait time.Duration, pieces ...string) []providertest.Part {
 		parts = append(parts, pause(wait), providertest.Bytes(piece))
 	}
 	return parts
+}
+
+// Whoever wants no limit may say so with a very large one.
+func TestEndlessPatience(t *testing.T) {
+	t.Parallel()
+	for _, idle := range []time.Duration{1_000_000 * time.Hour, math.MaxInt64} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, rigSetup{settings: ccproxy.Settings{Limits: ccproxy.Limits{StreamIdle: idle}}})
+			s := newHost(t, r.proxy, false)
+			text := providertest.TextEvents("claude-fake", "One two.")
+			r.upstream.Enqueue(providertest.Stream(slices.Concat(text[:3], []providertest.Part{pause(100 * time.Hour)}, text[3:])...))
+			k := clientKinds()[0]
+			if resp, got := k.stream(t, s); resp.StatusCode != http.StatusOK || strings.Count(got, k.success) != 1 {
+				t.Errorf("%v: %d %q", idle, resp.StatusCode, got)
+			}
+		})
+	}
 }
 
 // A provider has to send something, and an event from time to time. How long either may take is not the same.

@@ -62,6 +62,7 @@ func (h *Handle) StopServer(ctx context.Context, server *http.Server) error {
 }
 
 func (h *Handle) interruptSwap() {
+	h.cut.Store(true) // for those that still wait for their turn
 	if cancel := h.interrupt.Load(); cancel != nil {
 		(*cancel)()
 	}

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,6 +169,45 @@ func TestStopServerEndsSwap(t *testing.T) {
 			t.Errorf("StopServer = %v", err)
 		}
 	})
+}
+
+// TestStopServerEndsSwapsInTurn holds that it does not wait for a swap that had to wait for another, either: one that
+// takes the proxy out, and would go on until its requests have ended.
+func TestStopServerEndsSwapsInTurn(t *testing.T) {
+	t.Parallel()
+	entered := make(chan struct{})
+	front := func() *ccproxy.Proxy {
+		return built(t, ccproxy.Settings{}, []ccproxy.Factory{forwardTo(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			entered <- struct{}{}
+			<-r.Context().Done()
+		}))}, ccproxy.WithStrictStart())
+	}
+	var h ccproxy.Handle
+	var all sync.WaitGroup
+	ask := func() {
+		all.Go(func() { visit(&h, http.MethodPost, claudeMessages, streamRequest) })
+		<-entered
+	}
+	first, second := front(), front()
+	if err := h.Swap(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	ask()
+	all.Go(func() { _ = h.Swap(context.Background(), second) }) // whether it is cut off is not looked at
+	for h.Proxy() == first {
+		runtime.Gosched()
+	}
+	ask()
+	all.Go(func() { _ = h.Swap(context.Background(), nil) })
+	for range 1000 {
+		runtime.Gosched() // most often it comes before the stop; nothing outside tells
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.StopServer(ctx, ccproxy.NewServer(&h)); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("StopServer = %v", err)
+	}
+	all.Wait()
 }
 
 func TestStopServerWithoutProxy(t *testing.T) {

@@ -133,6 +133,7 @@ func (r *round) left(most time.Duration) (d time.Duration, ok bool) {
 		return most, true
 	}
 	d = min(time.Until(r.call.ctx.deadline), most)
+	r.over = d <= 0 // in one piece with the look: no other call begins before leave, which would give that one up
 	return d, d > 0
 }
 

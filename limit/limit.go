@@ -57,7 +57,7 @@ func (p Policy) IsZero() bool {
 type Request struct {
 	// Key is whose request it is. Keys are not secret.
 	Key string
-	// ID tells the request from all others of its key that run, in all processes that share the limiter.
+	// ID tells the request from all others of its key, in all processes that share the limiter; it is not used again.
 	ID string
 	// Policy is what the key may take at present. It may change from request to request.
 	Policy Policy

@@ -92,6 +92,11 @@ func (a *attempts) take(
 		_, unauthorized := errors.AsType[*authorizeError](err)
 		return nil, nil, turn.Report(ctx, Outcome{Err: err, NoCredentials: unauthorized}), err
 	}
+	if err := decodeStream(resp); err != nil {
+		_ = resp.Body.Close() // it is not read
+		a.refused, a.stream = 0, nil
+		return nil, nil, turn.Report(ctx, Outcome{Err: err}), err
+	}
 	a.refused = resp.StatusCode
 	a.stream, again = newTurnBody(ctx, turn, resp, end)
 	resp.Body = a.stream

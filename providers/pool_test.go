@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -202,13 +203,19 @@ func TestPoolStreams(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for _, size := range []int{1, 7, 1 << 20} {
+			for _, size := range []int{1, 7, 1 << 20, compressed} {
 				up := roundTrip(func(r *http.Request) (*http.Response, error) {
 					_ = r.Body.Close()
 					w := httptest.NewRecorder()
 					w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+					if size == compressed {
+						w.Header().Set("Content-Encoding", "gzip")
+					}
 					resp := w.Result()
 					resp.Body = io.NopCloser(&pieces{strings.NewReader(tt.stream), size})
+					if size == compressed {
+						resp.Body = io.NopCloser(strings.NewReader(zipped(tt.stream)))
+					}
 					return resp, nil
 				})
 				pool := &queue{accounts: []providers.Account{{
@@ -225,6 +232,42 @@ func TestPoolStreams(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// compressed stands for a stream that is compressed, although nobody asked for that.
+const compressed = -1
+
+func zipped(text string) string {
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	_, _ = io.WriteString(z, text) // into memory
+	_ = z.Close()
+	return b.String()
+}
+
+// A stream that nobody can read is the account's failure.
+func TestPoolUnreadable(t *testing.T) {
+	t.Parallel()
+	for _, encoding := range []string{"br", "gzip"} {
+		up := roundTrip(func(r *http.Request) (*http.Response, error) {
+			_ = r.Body.Close()
+			w := httptest.NewRecorder()
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.Header().Set("Content-Encoding", encoding)
+			_, _ = w.WriteString("data: {}\n\n")
+			return w.Result(), nil
+		})
+		pool := &queue{accounts: []providers.Account{{
+			Name: "a", Credentials: providers.BearerKey(ccproxy.NewSecret("good-0123456789")),
+		}}}
+		proxy := pooled(t, pool, up)
+		w := httptest.NewRecorder()
+		proxy.ServeHTTP(w, httptest.NewRequestWithContext(
+			t.Context(), http.MethodPost, "/acme/v1/messages", strings.NewReader(`{"model":"m","stream":true}`)))
+		if w.Code != http.StatusBadGateway || len(pool.told) != 2 || pool.told[1] != "a ended" {
+			t.Errorf("%s: %d %s, told %q", encoding, w.Code, w.Body, pool.told)
+		}
 	}
 }
 

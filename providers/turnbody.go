@@ -32,7 +32,7 @@ var errUnread = errors.New("the stream was not read")
 func newTurnBody(ctx context.Context, turn Turn, resp *http.Response, end func()) (body *turnBody, again bool) {
 	body = &turnBody{ReadCloser: resp.Body, end: end}
 	o := Outcome{Status: resp.StatusCode, Header: resp.Header}
-	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+	if !streams(resp) {
 		return body, turn.Report(ctx, o)
 	}
 	body.report = func(event Outcome) {
@@ -43,6 +43,25 @@ func newTurnBody(ctx context.Context, turn Turn, resp *http.Response, end func()
 		body.status, body.again = o.Status, turn.Report(ctx, o)
 	}
 	return body, false
+}
+
+// streams tells whether how a turn went is said by an answer's first event.
+func streams(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusOK && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
+}
+
+// decodeStream takes the compression from a stream whose first event has to be read.
+func decodeStream(resp *http.Response) error {
+	if !streams(resp) {
+		return nil
+	}
+	body, err := decoded(resp)
+	if err != nil {
+		return err
+	}
+	resp.Body = body
+	resp.Header.Del("Content-Encoding")
+	return nil
 }
 
 // Read implements io.Reader.

@@ -48,6 +48,7 @@ if counted and cost > 0 then
 	local ends = (tonumber(redis.call('HGET', KEYS[2], 'requests') or '0') or 0) - cost
 	if ends > 0 then
 		redis.call('HSET', KEYS[2], 'requests', string.format('%.0f', ends))
+		redis.call('HDEL', KEYS[2], 'begun')
 	end
 end
 return ''`

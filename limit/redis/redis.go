@@ -96,6 +96,8 @@ func (l *Limiter) Close() error {
 
 // beginScript decides on a request as limit.Decide does. All times are microseconds. The arguments are the id, the
 // most requests at a time, what a request and a token cost of a minute's budget (0 for no budget) and the lease.
+// A client that has lost the answer sends the command again: the request that it has let in must not be in its own way,
+// nor count twice. The latest of a caller's is known by its id, or by its lease.
 //
 //nolint:dupword // Lua
 const beginScript = `
@@ -104,14 +106,22 @@ local now = time[1] * 1000000 + time[2]
 local most, request, token, lease = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local window = 60000000
 local refused, wait, requests, tokens = '', 0, 0, 0
+local function debt(field)
+	return math.max((tonumber(redis.call('HGET', KEYS[2], field) or '0') or 0) - now, 0)
+end
+local again = request > 0 and redis.call('HGET', KEYS[2], 'begun') == ARGV[1]
 if most > 0 then
 	redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-	if redis.call('ZCARD', KEYS[1]) >= most then
+	if redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+		again = true
+	elseif redis.call('ZCARD', KEYS[1]) >= most then
 		refused = 'concurrency'
 	end
 end
-local function debt(field)
-	return math.max((tonumber(redis.call('HGET', KEYS[2], field) or '0') or 0) - now, 0)
+if again then
+	if request > 0 then requests = debt('requests') end
+	if token > 0 then tokens = debt('tokens') end
+	return {'', 0, math.ceil(requests), math.ceil(tokens)}
 end
 if request > 0 then
 	requests = debt('requests')
@@ -132,24 +142,24 @@ if refused == '' then
 	end
 	if request > 0 then
 		requests = requests + request
-		redis.call('HSET', KEYS[2], 'requests', string.format('%.0f', now + requests))
+		redis.call('HSET', KEYS[2], 'requests', string.format('%.0f', now + requests), 'begun', ARGV[1])
 		redis.call('PEXPIRE', KEYS[2], math.ceil(math.max(requests, tokens) / 1000) + 1000)
 	end
 end
 return {refused, math.ceil(wait), math.ceil(requests), math.ceil(tokens)}`
 
-// endScript ends a request. The arguments are its id, and the debt that its tokens make.
+// endScript ends a request. The arguments are its id, and the debt that its tokens make, once.
 //
 //nolint:dupword // Lua
 const endScript = `
 redis.call('ZREM', KEYS[1], ARGV[1])
 local cost = tonumber(ARGV[2])
-if cost > 0 then
+if cost > 0 and redis.call('HGET', KEYS[2], 'ended') ~= ARGV[1] then
 	local time = redis.call('TIME')
 	local now = time[1] * 1000000 + time[2]
 	local last = math.max(tonumber(redis.call('HGET', KEYS[2], 'tokens') or '0') or 0, now)
 	local ends = math.min(last + cost, now + tonumber(ARGV[3]))
-	redis.call('HSET', KEYS[2], 'tokens', string.format('%.0f', ends))
+	redis.call('HSET', KEYS[2], 'tokens', string.format('%.0f', ends), 'ended', ARGV[1])
 	if redis.call('PTTL', KEYS[2]) < (ends - now) / 1000 + 1000 then
 		redis.call('PEXPIRE', KEYS[2], math.ceil((ends - now) / 1000) + 1000)
 	end
