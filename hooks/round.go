@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -33,15 +34,27 @@ type told struct {
 
 // prepare begins a round and waits for it. n is how many of the mutators it has dealt with.
 func (r *round) prepare() (n int, err error) {
-	pause := r.mutators[0].timeout // no call is overdue any sooner
-	for _, m := range r.mutators[1:] {
-		pause = min(pause, m.timeout)
-	}
 	first := r.next()
 	if first == nil {
 		return r.leave()
 	}
 	go r.run(first)
+	runtime.Gosched() // to that goroutine: most rounds are over after it, and nothing has to be waited for
+	select {
+	case <-r.done:
+		return r.leave()
+	default:
+	}
+	r.wait()
+	return r.leave()
+}
+
+// wait waits until the goroutine has ended or must not be waited for any longer.
+func (r *round) wait() {
+	pause := r.mutators[0].timeout // no call is overdue any sooner
+	for _, m := range r.mutators[1:] {
+		pause = min(pause, m.timeout)
+	}
 	late := time.NewTimer(pause)
 	defer late.Stop()
 	closed := r.mutators[0].lifetime.Done()
@@ -59,7 +72,6 @@ func (r *round) prepare() (n int, err error) {
 			waiting, closed = !r.busy(), nil // calls that have not begun are refused from here on
 		}
 	}
-	return r.leave()
 }
 
 // run is what the goroutine does. A hook that ends the goroutine ends the round.
