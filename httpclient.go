@@ -76,6 +76,9 @@ func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
 	address := hooks.SafeURL(req.URL)
 	if t.hooks.Enabled(hooks.EventHTTPRequest) {
 		body, cut := bodySnapshot(req)
+		for _, credential := range repeatable(req) {
+			body = withoutSecret(body, credential)
+		}
 		emit(&hooks.HTTPRequest{
 			ID: id, Method: req.Method, URL: address, Header: hooks.SnapshotHeader(masked(req)),
 			Body: body, BodyTruncated: cut, Upstream: true,
@@ -140,9 +143,28 @@ func masked(req *http.Request) http.Header {
 // redacted is what a snapshot has in the place of a credential.
 const redacted = "[REDACTED]"
 
+// shortestSecret is the length of a credential that is looked for: a shorter word is found by chance.
+const shortestSecret = 8
+
+// repeatable are the credentials that a body is searched for: those that are sent, and those of the client.
+func repeatable(req *http.Request) []string {
+	found := credentials(req)
+	if ex := exchangeFrom(req.Context()); ex != nil && ex.r != nil {
+		found = append(found, credentials(ex.r)...)
+	}
+	return found
+}
+
+// withoutSecret is a body that does not repeat a credential.
+func withoutSecret(body, credential string) string {
+	if len(credential) < shortestSecret {
+		return body
+	}
+	return strings.ReplaceAll(body, credential, redacted)
+}
+
 func withoutValue(h http.Header, secret string) http.Header {
-	const shortest = 8 // a shorter word is no secret, and is found by chance
-	holds := func(v string) bool { return len(secret) >= shortest && strings.Contains(v, secret) }
+	holds := func(v string) bool { return len(secret) >= shortestSecret && strings.Contains(v, secret) }
 	for name, values := range h {
 		if slices.ContainsFunc(values, holds) {
 			h = h.Clone()

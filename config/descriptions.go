@@ -231,7 +231,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy/system/commandreplay.Config.LogDir\tlog_dir is the directory of the scripts, made with mode 0700. Without it the plugin opts out. A directory that others may write to is refused.\n" +
 	"github.com/ccproxy-go/ccproxy/system/commandreplay.Config.MaxFiles\tmax_files is how many files there are at most; the oldest make room. Defaults to 1000.\n" +
 	"github.com/ccproxy-go/ccproxy/system/commandreplay.Config.MaxMemory\tmax_memory is how many bytes of bodies may wait to be written. What comes on top has no script. Defaults to 32 MiB.\n" +
-	"github.com/ccproxy-go/ccproxy/system/commandreplay.Config.MaxTotalSize\tmax_total_size is how many bytes they have at most, likewise. Defaults to 128 MiB.\n" +
+	"github.com/ccproxy-go/ccproxy/system/commandreplay.Config.MaxTotalSize\tmax_total_size is how many bytes they have at most, likewise. A larger file is lost. Defaults to 128 MiB.\n" +
 	"github.com/ccproxy-go/ccproxy/system/commandreplay.Config.ProviderRequests\tinclude_provider_requests writes scripts for what upstreams are sent. Defaults to true.\n" +
 	"github.com/ccproxy-go/ccproxy/system/dashboard.Config.Admins\tadmins are the callers who may see the figures, by the names of their keys. Defaults to none, which lets everybody see them who may call the proxy.\n" +
 	"github.com/ccproxy-go/ccproxy/system/dashboard.Config.ExcludePaths\texclude_paths are paths whose requests are left out, along with all that is below them. Defaults to /dashboard, /health, /metrics, /readyz, /livez, /logs, /plugins and /favicon.ico.\n" +
@@ -294,7 +294,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy/system/requesttracer.Config.MaxBodySize\tmax_body_size is how many bytes of a body are kept; the rest is counted. What is sent to upstreams is kept up to 1 MiB at most. Defaults to 1 MiB.\n" +
 	"github.com/ccproxy-go/ccproxy/system/requesttracer.Config.MaxFiles\tmax_files is how many files there are at most; the oldest make room. Defaults to 2000.\n" +
 	"github.com/ccproxy-go/ccproxy/system/requesttracer.Config.MaxMemory\tmax_memory is how many bytes of bodies are held in memory at most, of requests under way and of files that wait to be written. Beyond it bodies are cut off. Defaults to 64 MiB.\n" +
-	"github.com/ccproxy-go/ccproxy/system/requesttracer.Config.MaxTotalSize\tmax_total_size is how many bytes they have at most, likewise. Defaults to 256 MiB.\n" +
+	"github.com/ccproxy-go/ccproxy/system/requesttracer.Config.MaxTotalSize\tmax_total_size is how many bytes they have at most, likewise. A larger file is lost. Defaults to 256 MiB.\n" +
 	"github.com/ccproxy-go/ccproxy/system/requesttracer.Config.ProviderRequest\tlog_provider_request is what upstreams are sent, retries and fallbacks included.\n" +
 	"github.com/ccproxy-go/ccproxy/system/requesttracer.Config.ProviderResponse\tlog_provider_response is what upstreams answer.\n" +
 	"github.com/ccproxy-go/ccproxy/system/requesttracer.Config.RawHTTP\traw_http_enabled writes each message as HTTP has it. Defaults to true.\n"

@@ -8,8 +8,8 @@ type HTTPRequest struct {
 	Method        string
 	URL           string // see SafeURL
 	Header        Header
-	Body          string
-	Upstream      bool // sent by the proxy to an upstream, not by a client to the proxy
+	Body          string // without the credentials that the request or its client has sent, should it repeat them
+	Upstream      bool   // sent by the proxy to an upstream, not by a client to the proxy
 	BodyTruncated bool
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -23,6 +25,12 @@ const (
 
 // maxWaiting bounds the jobs that wait, however short they are.
 const maxWaiting = 4096
+
+// quiet is how long nothing is logged after a fault was: a disk that is all but full takes some files and some not.
+const quiet = time.Minute
+
+// maxStuck bounds the files that are tried to be removed in vain for one that is to be written.
+const maxStuck = 8
 
 // File is a file to be written. Its name has no directory.
 type File struct {
@@ -34,17 +42,20 @@ type File struct {
 type Options struct {
 	// Dir is made, with mode 0700, if it is not there.
 	Dir string
-	// MaxFiles and MaxBytes bound what is kept: the oldest files go first. Required.
+	// MaxFiles and MaxBytes bound what is kept, at any moment: the oldest files go before a new one comes. One that is
+	// larger than MaxBytes is not written. Required.
 	MaxFiles int
 	MaxBytes int64
 	// Owns tells the names of files that may be removed. Others are left alone. Required.
 	Owns func(name string) bool
+	// Logger is told when files cannot be written, and when they can be again; not of each. Nil logs nothing.
+	Logger *slog.Logger
 }
 
 // State tells how a spool is doing.
 type State struct {
-	Written, Lost int64 // files that were written, and jobs that were not done
-	Err           error // of the last attempt
+	Written, Lost int64 // files that were written, and jobs of which a file was not
+	Err           error // of the last job
 }
 
 // Spool is a directory and the goroutine that writes to it. Its methods may be called concurrently.
@@ -62,6 +73,10 @@ type Spool struct {
 
 	kept  []kept // of the goroutine: oldest first
 	bytes int64
+
+	failing bool      // of the goroutine, too: a fault was logged and is not over
+	said    time.Time // when a fault was logged
+	missed  int64     // jobs lost since then
 }
 
 type kept struct {
@@ -81,6 +96,9 @@ func Open(o Options) (*Spool, error) {
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
 		return nil, fmt.Errorf("%s can be written to by others (mode %04o, want 0700)", o.Dir, info.Mode().Perm())
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Spool{opts: o, done: make(chan struct{})}
 	s.wake = sync.NewCond(&s.mu)
@@ -106,7 +124,7 @@ func (s *Spool) list() error {
 		s.bytes += info.Size()
 	}
 	slices.SortFunc(s.kept, func(a, b kept) int { return cmp.Compare(a.name, b.name) })
-	s.trim()
+	_ = s.room(0, 0) // what cannot be removed is told of when there is something to write
 	return nil
 }
 
@@ -131,10 +149,40 @@ func (s *Spool) run() {
 		if job == nil {
 			return
 		}
-		for _, f := range s.files(job) {
-			s.write(f)
+		s.do(job)
+	}
+}
+
+// do writes the files of a job, all that can be written. The first error is the job's.
+func (s *Spool) do(job func() []File) {
+	files, err := callJob(job)
+	for _, f := range files {
+		if e := s.write(f); err == nil {
+			err = e
 		}
 	}
+	if err != nil || len(files) > 0 { // a job without files tells nothing of the directory
+		s.report(err)
+	}
+}
+
+// report counts and logs how a job went.
+func (s *Spool) report(err error) {
+	if err == nil {
+		s.err.Store(nil)
+		if s.failing {
+			s.failing = false
+			s.opts.Logger.Info("files can be written again", "dir", s.opts.Dir, "lost", s.missed)
+		}
+		return
+	}
+	s.lost.Add(1)
+	s.err.Store(&err)
+	if !s.failing && (s.said.IsZero() || time.Since(s.said) >= quiet) {
+		s.failing, s.said, s.missed = true, time.Now(), 0
+		s.opts.Logger.Warn("a file cannot be written", "dir", s.opts.Dir, "error", err)
+	}
+	s.missed++
 }
 
 // next waits for a job; nil means that there will be none.
@@ -153,20 +201,26 @@ func (s *Spool) next() func() []File {
 	return job
 }
 
-// files calls a job. What it does not survive is one job that is lost.
-func (s *Spool) files(job func() []File) (files []File) {
+// callJob calls a job. What it does not survive is one job that is lost.
+func callJob(job func() []File) (files []File, err error) {
 	defer func() {
 		if recover() != nil {
-			s.fail(errors.New("a file could not be put together"))
+			err = errors.New("a file could not be put together")
 		}
 	}()
-	return job()
+	return job(), nil
 }
 
-func (s *Spool) write(f File) {
+func (s *Spool) write(f File) error {
 	if f.Name == "" || f.Name != filepath.Base(f.Name) || !s.opts.Owns(f.Name) {
-		s.fail(errors.New("a file has a name that is not the spool's"))
-		return
+		return errors.New("a file has a name that is not the spool's")
+	}
+	size := int64(len(f.Data))
+	if size > s.opts.MaxBytes {
+		return fmt.Errorf("a file of %d bytes is larger than all may be: %d bytes", size, s.opts.MaxBytes)
+	}
+	if err := s.room(1, size); err != nil {
+		return fmt.Errorf("no room for another file: %w", err)
 	}
 	err := s.create(f)
 	if errors.Is(err, fs.ErrNotExist) { // somebody tidied up
@@ -175,14 +229,12 @@ func (s *Spool) write(f File) {
 		}
 	}
 	if err != nil {
-		s.fail(err)
-		return
+		return err
 	}
 	s.written.Add(1)
-	s.err.Store(nil)
-	s.kept = append(s.kept, kept{f.Name, int64(len(f.Data))})
-	s.bytes += int64(len(f.Data))
-	s.trim()
+	s.kept = append(s.kept, kept{f.Name, size})
+	s.bytes += size
+	return nil
 }
 
 // create makes a new file. It follows no link, since a name that is taken is an error.
@@ -199,21 +251,27 @@ func (s *Spool) create(f File) error {
 	return err
 }
 
-func (s *Spool) fail(err error) {
-	s.lost.Add(1)
-	s.err.Store(&err)
-}
-
-// trim removes the oldest files until the rest is within the limits.
-func (s *Spool) trim() {
-	for len(s.kept) > 0 && (len(s.kept) > s.opts.MaxFiles || s.bytes > s.opts.MaxBytes) {
-		_ = os.Remove(filepath.Join(s.opts.Dir, s.kept[0].name)) // one that is gone already takes no room
-		s.bytes -= s.kept[0].size
+// room removes the oldest files until more may come. A file that cannot be removed counts as long as it is there; it
+// is tried again after the others.
+func (s *Spool) room(files int, size int64) error {
+	stuck := 0
+	for len(s.kept) > 0 && (len(s.kept)+files > s.opts.MaxFiles || s.bytes+size > s.opts.MaxBytes) {
+		oldest := s.kept[0]
+		err := os.Remove(filepath.Join(s.opts.Dir, oldest.name))
 		s.kept = s.kept[1:]
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			s.bytes -= oldest.size
+			continue
+		}
+		s.kept = append(s.kept, oldest)
+		if stuck++; stuck >= min(maxStuck, len(s.kept)) {
+			return err
+		}
 	}
+	return nil
 }
 
-// State tells how many files were written and lost.
+// State tells how many files were written and jobs lost.
 func (s *Spool) State() State {
 	st := State{Written: s.written.Load(), Lost: s.lost.Load()}
 	if err := s.err.Load(); err != nil {

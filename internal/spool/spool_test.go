@@ -1,9 +1,11 @@
 package spool_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,5 +147,92 @@ func TestSafeName(t *testing.T) {
 	t.Parallel()
 	if got := spool.SafeName("../é/a b" + strings.Repeat("x", 99)); strings.ContainsAny(got, "/ é") || len(got) > 64 {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestRoomIsMadeFirst holds that nothing makes room for a file that could never be kept.
+func TestRoomIsMadeFirst(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a")
+	s := open(t, dir, 2, 9)
+	s.Put(put("1.txt", "text"))
+	s.Put(put("2.txt", "text"))
+	s.Put(put("3.txt", "larger than all together"))
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := names(t, dir); got != "1.txt 2.txt" {
+		t.Errorf("files %s: one that could never be kept has taken the place of others", got)
+	}
+	if st := s.State(); st.Lost != 1 || st.Written != 2 || st.Err == nil {
+		t.Errorf("%+v, want one lost", st)
+	}
+}
+
+// TestWhatCannotBeRemovedCounts holds that files stay counted while they are there.
+func TestWhatCannotBeRemovedCounts(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a")
+	s := open(t, dir, 2, 1000)
+	s.Put(put("1.txt", "text"))
+	s.Put(func() []spool.File { // a directory that is not empty cannot be removed, whoever tries
+		stuck := filepath.Join(dir, "1.txt")
+		if err := errors.Join(os.Remove(stuck), os.Mkdir(stuck, 0o700),
+			os.WriteFile(filepath.Join(stuck, "x"), nil, 0o600)); err != nil {
+			t.Error(err)
+		}
+		return nil
+	})
+	for i := range 5 {
+		s.Put(put(fmt.Sprintf("%d.txt", 2+i), "text"))
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := names(t, dir); got != "1.txt 6.txt" {
+		t.Errorf("files %s, want the one that is stuck and the newest", got)
+	}
+}
+
+// TestFaultsAreSaidOnce puts a file in the place of the directory, and takes it away again.
+func TestFaultsAreSaidOnce(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a")
+	var log bytes.Buffer
+	s, err := spool.Open(spool.Options{
+		Dir: dir, MaxFiles: 9, MaxBytes: 99, Owns: owns, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Put(func() []spool.File {
+		if err := errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)); err != nil {
+			t.Error(err)
+		}
+		return nil
+	})
+	for i := range 3 { // two files a job
+		s.Put(func() []spool.File {
+			return []spool.File{{Name: fmt.Sprintf("%da.txt", i)}, {Name: fmt.Sprintf("%db.txt", i)}}
+		})
+	}
+	s.Put(func() []spool.File {
+		if st := s.State(); st.Lost != 3 || st.Err == nil {
+			t.Errorf("%+v, want three jobs lost", st)
+		}
+		if err := os.Remove(dir); err != nil {
+			t.Error(err)
+		}
+		return []spool.File{{Name: "again.txt"}}
+	})
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if st := s.State(); st.Lost != 3 || st.Written != 1 || st.Err != nil {
+		t.Errorf("%+v, want three jobs lost and no fault any more", st)
+	}
+	text := log.String()
+	if strings.Count(text, "\n") != 2 || strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "lost=3") {
+		t.Errorf("log, want a warning and how many were lost:\n%s", text)
 	}
 }

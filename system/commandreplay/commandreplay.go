@@ -9,7 +9,11 @@
 //
 // Each request has a script for the POSIX shell, <time>_<request id>_<number>_<side>_curl.sh, and its body beside it,
 // in a file of the same name that ends in _body. Both are of mode 0600, in a directory of mode 0700; number and size of
-// all files are bounded, and the oldest are removed. A script is run with sh.
+// all files are bounded at any moment: the oldest make room, but not for one that is larger than all may be, which is
+// lost. A script is run with sh.
+//
+// While files cannot be written requests go on without. Health warns then and counts the requests that have no script
+// (scripts_lost), and the log tells when that begins and when it is over, once a minute at most.
 //
 // Credentials are not in it: header fields and query keys that had one are variables of the environment, which the
 // script asks for, such as REPLAY_X_API_KEY. Those in bodies are [REDACTED]. Whatever else a request has reaches curl
@@ -89,6 +93,7 @@ func (p *plugin) Initialize(_ context.Context, pc *ccproxy.PluginContext) error 
 	p.cfg, p.scrubber, p.budget = cfg, scrub.New(), spool.NewBudget(cfg.MaxMemory)
 	p.files, err = spool.Open(spool.Options{
 		Dir: cfg.LogDir, MaxFiles: cfg.MaxFiles, MaxBytes: cfg.MaxTotalSize, Owns: ownFile,
+		Logger: pc.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("log_dir: %w", err)

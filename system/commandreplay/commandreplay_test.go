@@ -67,7 +67,7 @@ func TestScriptsOfBothSides(t *testing.T) {
 				t.Fatal(err)
 			}
 			body := `{"model":"claude-sonnet-4-5","max_tokens":9,"metadata":{"api_key":"` + member +
-				`"},"messages":[{"role":"user","content":"it's me"}]}`
+				`"},"messages":[{"role":"user","content":"it's me and ` + key + `"}]}`
 			p.ServeHTTP(httptest.NewRecorder(),
 				httptest.NewRequestWithContext(t.Context(), "POST", "/claude/v1/messages", strings.NewReader(body)))
 			if err := p.Shutdown(context.WithoutCancel(t.Context())); err != nil {

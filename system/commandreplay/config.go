@@ -15,7 +15,7 @@ type Config struct {
 	ExcludeURLs []string `toml:"exclude_url_patterns"`
 	// MaxFiles is how many files there are at most; the oldest make room. Defaults to 1000.
 	MaxFiles int `toml:"max_files" validate:"gte=1,lte=1000000"`
-	// MaxTotalSize is how many bytes they have at most, likewise. Defaults to 128 MiB.
+	// MaxTotalSize is how many bytes they have at most, likewise. A larger file is lost. Defaults to 128 MiB.
 	MaxTotalSize int64 `toml:"max_total_size" validate:"gte=1"`
 	// MaxMemory is how many bytes of bodies may wait to be written. What comes on top has no script. Defaults to
 	// 32 MiB.

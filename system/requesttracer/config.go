@@ -30,7 +30,7 @@ type Config struct {
 	MaxBodySize int `toml:"max_body_size" validate:"gte=0,lte=67108864"`
 	// MaxFiles is how many files there are at most; the oldest make room. Defaults to 2000.
 	MaxFiles int `toml:"max_files" validate:"gte=1,lte=1000000"`
-	// MaxTotalSize is how many bytes they have at most, likewise. Defaults to 256 MiB.
+	// MaxTotalSize is how many bytes they have at most, likewise. A larger file is lost. Defaults to 256 MiB.
 	MaxTotalSize int64 `toml:"max_total_size" validate:"gte=1"`
 	// MaxMemory is how many bytes of bodies are held in memory at most, of requests under way and of files that wait to
 	// be written. Beyond it bodies are cut off. Defaults to 64 MiB.

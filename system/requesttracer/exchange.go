@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,7 +32,7 @@ type exchange struct {
 	asked    capture
 	answered capture
 
-	mu       sync.Mutex // an answer is told of by one goroutine and ended by another
+	mu       sync.Mutex // an answer is told of by one goroutine and ended by another; calls add their secrets
 	status   int
 	answer   hooks.Header
 	headerAt time.Time
@@ -74,7 +75,7 @@ func (x *exchange) End(why string) {
 	x.over = true
 	t := &trace{
 		exchange: x, status: x.status, answer: x.answer, why: why, ended: time.Now(), headerAt: x.headerAt,
-		request: x.asked.seal(), response: x.answered.seal(),
+		request: x.asked.seal(), response: x.answered.seal(), secrets: slices.Clone(x.secrets),
 	}
 	x.mu.Unlock()
 	t.request.more = x.cut
@@ -111,6 +112,8 @@ type client struct {
 	writer  *writer
 	request *http.Request
 	calls   atomic.Int64
+
+	returned bool // the handler has, and did not panic
 }
 
 // client begins with a client's request.
@@ -153,7 +156,10 @@ func (c *client) upstream(r *wiretap.Request) wiretap.Recorder {
 	x := c.p.newExchange(c.id, "provider")
 	x.call, x.provider, x.method, x.url = int(c.calls.Add(1)), r.Provider, r.Method, r.URL
 	x.header, x.cut = hooks.SnapshotHeader(r.Header), r.Cut
-	x.secrets = append(append(x.secrets, c.secrets...), r.Secrets...)
+	c.mu.Lock()
+	c.secrets = append(c.secrets, r.Secrets...) // the client may be told what its upstream repeats
+	x.secrets = slices.Clone(c.secrets)
+	c.mu.Unlock()
 	_, _ = x.asked.Write([]byte(r.Body))
 	return x
 }
@@ -161,8 +167,11 @@ func (c *client) upstream(r *wiretap.Request) wiretap.Recorder {
 // end is called when the handler has returned, or panics.
 func (c *client) end() {
 	why := ""
-	if context.Cause(c.request.Context()) != nil {
+	switch {
+	case context.Cause(c.request.Context()) != nil:
 		why = "ended before its time: the client is gone, or the proxy stops"
+	case !c.returned:
+		why = "the answer was broken off"
 	}
 	c.End(why)
 }

@@ -14,12 +14,20 @@
 //	<time>_<request id>_<number>_<stage>.http
 //
 // with the stages client_request, client_response, provider_request and provider_response. The number tells messages
-// of one moment apart; call counts the calls of upstreams for one request. Number and size of all files are bounded,
-// and the oldest are removed. Files are written when an exchange has ended, by a goroutine of their own.
+// of one moment apart; call counts the calls of upstreams for one request. Number and size of all files are bounded at
+// any moment: the oldest make room, but not for one that is larger than all may be, which is lost. Files are written
+// when an exchange has ended, by a goroutine of their own.
+//
+// While files cannot be written requests go on without. Health warns then and counts the exchanges that lost a file
+// (traces_lost), and the log tells when that begins and when it is over, once a minute at most.
 //
 // Credentials are replaced by [REDACTED]: header fields, URLs, members of JSON that are named like one, what looks like
 // a key of a well-known service, and those of the request itself wherever they come up. What people and models wrote
 // stays: a trace is as private as the conversation. Exchanges with token endpoints are not traced.
+//
+// An answer that did not come to its end says why, on both sides: the member error of the JSON document, and the field
+// X-Trace-Error, the last of the head, of raw HTTP, which no message has of its own there. Such is one whose client is
+// gone or whose upstream broke it off, and a stream that ends with an error or without its last event.
 //
 // A body longer than max_body_size is cut off, and says so, and so is one that max_memory has no room for; an encoded
 // one (Content-Encoding) is left out, because nobody could tell what is secret in it. The events of a stream are kept
@@ -114,6 +122,7 @@ func (p *plugin) Initialize(_ context.Context, pc *ccproxy.PluginContext) error 
 	}
 	p.files, err = spool.Open(spool.Options{
 		Dir: cfg.LogDir, MaxFiles: cfg.MaxFiles, MaxBytes: cfg.MaxTotalSize, Owns: ownFile,
+		Logger: pc.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("log_dir: %w", err)
@@ -162,5 +171,6 @@ func (p *plugin) trace(next http.Handler) http.Handler {
 		c := p.client(w, r)
 		defer c.end()
 		next.ServeHTTP(c.writer, c.request)
+		c.returned = true
 	})
 }

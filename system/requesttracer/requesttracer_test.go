@@ -453,8 +453,47 @@ func TestCutStream(t *testing.T) {
 	p, stop := start(t, up.Transport(), requesttracer.Name, map[string]any{"log_dir": dir})
 	ask(t, p, "/claude/v1/messages", strings.Replace(hello, "{", `{"stream":true,`, 1))
 	stop()
-	d := read(t, traces(t, dir)["provider_response.json"])
-	if d.Stream == nil || d.Stream.Complete || d.Status != http.StatusOK {
-		t.Errorf("%+v, want an incomplete stream", d)
+	found := traces(t, dir)
+	for _, stage := range []string{"client_response", "provider_response"} {
+		d := read(t, found[stage+".json"])
+		if d.Stream == nil || d.Stream.Complete || d.Status != http.StatusOK || d.Error == "" {
+			t.Errorf("%s: %+v, want an incomplete stream and why", stage, d)
+		}
+		head, _, _ := strings.Cut(found[stage+".http"], "\r\n\r\n")
+		if !strings.HasSuffix(head, "\r\nX-Trace-Error: "+d.Error) {
+			t.Errorf("%s.http, want %q at the end of its head:\n%s", stage, d.Error, head)
+		}
 	}
+}
+
+// TestSummaryHasNoCredentials holds that an upstream may repeat a key in any member of a stream.
+func TestSummaryHasNoCredentials(t *testing.T) {
+	t.Parallel()
+	for _, word := range []string{"msg_1", "claude-sonnet-4-5", "toolu_1", "look"} {
+		t.Run(word, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "traces")
+			p, stop := start(t, echoStream{word}, requesttracer.Name, map[string]any{"log_dir": dir})
+			ask(t, p, "/claude/v1/messages", strings.Replace(hello, "{", `{"stream":true,`, 1))
+			stop()
+			for name, text := range traces(t, dir) {
+				if at := providertest.FindSecret(text, upstreamKey); at != "" {
+					t.Errorf("%s has the key (%s):\n%s", name, at, text)
+				}
+			}
+		})
+	}
+}
+
+// echoStream is an upstream that has the key for a word.
+type echoStream struct{ word string }
+
+func (s echoStream) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := toolStream{}.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(strings.NewReader(strings.ReplaceAll(string(text), `"`+s.word+`"`, `"`+upstreamKey+`"`)))
+	return resp, err
 }

@@ -173,9 +173,22 @@ func (s *summary) count(u *canonical.Usage) {
 	}
 }
 
+// unfinished tells what an answer lacks whose stream this is, "" if that is nothing.
+func (s *summary) unfinished() string {
+	switch {
+	case s.Error != "":
+		return "the stream ended with an error: " + s.Error
+	case !s.Complete:
+		return "the stream broke off before its end"
+	}
+	return ""
+}
+
 func (s *summary) finish(clean func(string) string) {
 	s.Text, s.Thinking, s.Error = clean(s.text.String()), clean(s.thinking.String()), clean(s.Error)
+	s.ID, s.Model = clean(s.ID), clean(s.Model)
 	for _, call := range s.Calls {
+		call.ID, call.Name = clean(call.ID), clean(call.Name)
 		if call.Arguments == "" {
 			call.Arguments = call.fragments.String()
 		}

@@ -25,7 +25,11 @@ type trace struct {
 	headerAt, ended   time.Time
 	request, response body
 	first             uint64 // number of the first file
+	secrets           []string
 }
+
+// errorField is the header field of raw HTTP that says why an answer is not whole.
+const errorField = "X-Trace-Error"
 
 // document is a message as JSON.
 type document struct {
@@ -68,6 +72,9 @@ func (t *trace) files() (files []spool.File) {
 		text := t.text(t.answer, &t.response, d)
 		if strings.HasPrefix(t.answer.Value("Content-Type"), "text/event-stream") && d.Omitted == "" {
 			d.Stream = t.p.summarize(t.response.whole(), t.secrets)
+		}
+		if d.Stream != nil && d.Error == "" && !d.Truncated {
+			d.Error = d.Stream.unfinished()
 		}
 		head := fmt.Sprintf("HTTP/1.1 %d %s\r\n", t.status, http.StatusText(t.status))
 		files = t.append(files, d, t.ended, head, t.answer, &t.response, text)
@@ -112,7 +119,7 @@ func (t *trace) append(
 	}
 	base := fmt.Sprintf("%s_%s_%06d_%s", stamp(at, "20060102T150405.000000000Z"), spool.SafeName(t.id), number, d.Stage)
 	if t.p.cfg.RawHTTP {
-		files = append(files, spool.File{Name: base + ".http", Data: t.p.raw(head, h, b, text, d.Omitted)})
+		files = append(files, spool.File{Name: base + ".http", Data: t.p.raw(head, h, b, text, d)})
 	}
 	if t.p.cfg.JSONLogs {
 		d.Body = jsonBody(text, d.Truncated)
@@ -167,19 +174,22 @@ func (p *plugin) fields(h hooks.Header) json.RawMessage {
 }
 
 // raw is a message as HTTP has it.
-func (p *plugin) raw(head string, h hooks.Header, b *body, text []byte, omitted string) []byte {
+func (p *plugin) raw(head string, h hooks.Header, b *body, text []byte, d *document) []byte {
 	var out bytes.Buffer
 	out.WriteString(head)
 	for name, value := range h.All() {
-		if !p.dropped[strings.ToLower(name)] {
+		if !p.dropped[strings.ToLower(name)] && !strings.EqualFold(name, errorField) {
 			fmt.Fprintf(&out, "%s: %s\r\n", oneLine(name), oneLine(value))
 		}
+	}
+	if d.Error != "" {
+		fmt.Fprintf(&out, "%s: %s\r\n", errorField, oneLine(d.Error))
 	}
 	out.WriteString("\r\n")
 	out.Write(text)
 	switch {
-	case omitted != "":
-		fmt.Fprintf(&out, "[a body of %d bytes is left out: %s]\n", b.size, omitted)
+	case d.Omitted != "":
+		fmt.Fprintf(&out, "[a body of %d bytes is left out: %s]\n", b.size, d.Omitted)
 	case b.truncated():
 		fmt.Fprintf(&out, "\n[truncated: %d of at least %d bytes]\n", len(b.kept), b.size)
 	}
