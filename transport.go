@@ -79,6 +79,9 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	select {
 	case <-w.ready:
 		if ctx.Err() == nil {
+			if w.err != nil {
+				w.closer() // there is no body whose end would
+			}
 			return w.resp, w.err
 		}
 		// What is ready may be no more than what the handler has to say to a client that left.

@@ -88,17 +88,17 @@ func (c *couriers) pop(k *courier) *observer {
 }
 
 // proceed is next after work on an observer, which waits for its next turn if it has more. A courier that was given up
-// leaves what there is to others.
+// and comes back to nothing leaves the rest to others.
 func (c *couriers) proceed(k *courier, o *observer, more bool) *observer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	lost := !slices.Contains(c.walking, k)
 	switch {
-	case lost && more:
-		c.await(o)
+	case lost && !more:
 		return nil
-	case lost:
-		return nil
+	case lost: // it is back, and free
+		c.walking = append(c.walking, k)
+		c.ready = append(c.ready, o)
 	case more:
 		c.ready = append(c.ready, o)
 	}

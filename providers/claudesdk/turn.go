@@ -181,7 +181,7 @@ func (p *provider) control(ctx context.Context, s *session, open *questions, m *
 	if json.Unmarshal(m.Request, &q) != nil || q.Subtype != "can_use_tool" {
 		return s.reply(ctx, m.RequestID, nil, "not supported", limit)
 	}
-	if len(open.open) >= maxQuestions {
+	if open.open[m.RequestID] == nil && len(open.open) >= maxQuestions {
 		return s.reply(ctx, m.RequestID, denied(&q, "Too many tools are asked for at the same time."), "", limit)
 	}
 	open.put(ctx, p, m.RequestID, &q)
