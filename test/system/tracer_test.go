@@ -109,7 +109,7 @@ func readTraces(t *testing.T, dir string) map[int][]traceFile {
 // compareTraces holds that each message of a plan has one file of each kind, and that it is what both ends have seen.
 func (r *tracerRig) compareTraces(p plan, files []traceFile, kinds []string) {
 	r.t.Helper()
-	calls := r.witness.calls[p.n]
+	calls := r.witness.of(p.n)
 	want := map[string][]told{
 		"client_request": {*r.got[p.n]}, "client_response": {*r.got[p.n]},
 	}

@@ -41,7 +41,7 @@ func TestTracerCurl(t *testing.T) {
 	rig.stop() // then all scripts are there
 	scripts := readTraces(t, rig.scripts)
 	for _, p := range plans {
-		for _, call := range rig.witness.calls[p.n] {
+		for _, call := range rig.witness.of(p.n) {
 			answers["provider "+p.id()] = call.answer
 		}
 	}

@@ -115,7 +115,7 @@ func (r *tracerRig) compareNewest(requests int) {
 func (r *tracerRig) exchanges(from, to int) int {
 	sum := to - from
 	for n := from; n < to; n++ {
-		sum += len(r.witness.calls[n])
+		sum += len(r.witness.of(n))
 	}
 	return sum
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,6 +47,13 @@ type witness struct {
 }
 
 func newWitness() *witness { return &witness{inner: newScript(), calls: make(map[int][]*told)} }
+
+// of are the calls for a plan so far.
+func (s *witness) of(n int) []*told {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls[n])
+}
 
 // ServeHTTP implements [http.Handler].
 func (s *witness) ServeHTTP(w http.ResponseWriter, r *http.Request) {

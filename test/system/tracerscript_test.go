@@ -7,7 +7,7 @@ import (
 // compareScripts holds that each request of a plan has one script with its body, which asks for credentials.
 func (r *tracerRig) compareScripts(p plan, files []traceFile) {
 	r.t.Helper()
-	calls := r.witness.calls[p.n]
+	calls := r.witness.of(p.n)
 	if n := 2 * (1 + len(calls)); len(files) != n {
 		r.t.Errorf("%s (%d): %d files of scripts, want %d", p.id(), p.ending, len(files), n)
 	}
