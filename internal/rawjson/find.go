@@ -46,6 +46,7 @@ type Wanted struct {
 // FindEach is Find for several members of the object raw, which it goes through once. It sets the values of those that
 // have none yet.
 func FindEach(raw []byte, all []Wanted) {
+	raw = trim(raw)
 	left := len(all)
 	for i := firstItem(raw, '{'); i < len(raw) && left > 0; {
 		token, start, end := memberAt(raw, i)

@@ -44,6 +44,11 @@ func TestFindEach(t *testing.T) { //nolint:paralleltest // it counts allocations
 	if diff := cmp.Diff(want, all); diff != "" {
 		t.Error(diff)
 	}
+	broken := []Wanted{{Key: "a"}}
+	FindEach([]byte(`{"a":" `), broken)
+	if alone, _ := Find([]byte(`{"a":" `), "a"); string(broken[0].Value) != string(alone) {
+		t.Errorf("of what is cut off, %q, alone %q", broken[0].Value, alone)
+	}
 	if n := testing.AllocsPerRun(100, func() {
 		some := [...]Wanted{{Key: "a"}, {Key: "d"}}
 		FindEach(raw, some[:])

@@ -202,6 +202,7 @@ func FuzzFind(f *testing.F) {
 	for _, s := range seeds {
 		f.Add([]byte(s), "a")
 	}
+	f.Add([]byte(`{"a":" `), "a")
 	f.Fuzz(func(t *testing.T, raw []byte, key string) {
 		found, _ := Find(raw, key, key)
 		each := []Wanted{{Key: "b"}, {Key: key}}
