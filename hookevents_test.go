@@ -431,3 +431,26 @@ func TestShutdownDeliversWhatIsQueued(t *testing.T) {
 		}
 	})
 }
+
+// Observers of several plugins that only read are given one copy of a payload together.
+func TestReadOnlyHooksShare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		given := map[string]*hooks.RequestCompleted{}
+		factories := []ccproxy.Factory{echo.Factory()}
+		for _, name := range []string{"reads", "reads_too", "writes"} {
+			h := hooks.On(name, func(_ context.Context, _ *hooks.Context, e *hooks.RequestCompleted) error {
+				given[name] = e
+				return nil
+			})
+			factories = append(factories, plain(ccproxy.Manifest{Name: name, Hooks: []ccproxy.HookSpec{
+				{ReadOnly: name != "writes", New: newOf(h, noStep)},
+			}}))
+		}
+		visit(running(t, ccproxy.Settings{}, factories), http.MethodPost, echoMessages, wholeRequest)
+		synctest.Wait()
+		if given["reads"] == nil || given["reads"] != given["reads_too"] || given["writes"] == given["reads"] {
+			t.Errorf("payloads %p and %p, and %p for who writes", given["reads"], given["reads_too"], given["writes"])
+		}
+	})
+}

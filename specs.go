@@ -142,12 +142,15 @@ type HookSpec struct {
 	Queue int
 	// FailClosed refuses the request when a mutator fails, instead of going on without it.
 	FailClosed bool
-	New        func(*PluginContext) (hooks.Hook, error)
+	// ReadOnly promises that an observer changes nothing in payloads, so that it shares its copy with others.
+	ReadOnly bool
+	New      func(*PluginContext) (hooks.Hook, error)
 }
 
 func (s HookSpec) options(plugin string) hooks.Options {
 	return hooks.Options{
-		Plugin: plugin, Priority: s.Priority, Timeout: s.Timeout, Queue: s.Queue, FailClosed: s.FailClosed,
+		Plugin: plugin, Priority: s.Priority, Timeout: s.Timeout, Queue: s.Queue,
+		FailClosed: s.FailClosed, ReadOnly: s.ReadOnly,
 	}
 }
 

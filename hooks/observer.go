@@ -15,6 +15,7 @@ type observer struct {
 	*identity
 	hook     Hook
 	timeout  time.Duration
+	readOnly bool
 	couriers *couriers
 
 	mu       sync.Mutex
@@ -37,8 +38,28 @@ type delivery struct {
 	pass pass
 }
 
+// news is an event on its way to its observers.
+type news struct {
+	hc     Context
+	weight int
+	shared Payload // the copy of those that only read it, once there is one
+}
+
+// payload returns what an observer may keep: its own copy, or that which is shared.
+func (n *news) payload(readOnly bool) Payload {
+	switch {
+	case n.hc.Payload == nil:
+		return nil
+	case !readOnly:
+		return n.hc.Payload.clone()
+	case n.shared == nil:
+		n.shared = n.hc.Payload.clone()
+	}
+	return n.shared
+}
+
 // offer queues the event for the hook, or drops what has to be dropped. It never waits.
-func (o *observer) offer(hc *Context, weight int) {
+func (o *observer) offer(n *news) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
@@ -49,16 +70,14 @@ func (o *observer) offer(hc *Context, weight int) {
 		o.tally.dropped++
 		return
 	}
-	ok, dropped := o.queue.makeRoom(hc.Event, weight)
+	ok, dropped := o.queue.makeRoom(n.hc.Event, n.weight)
 	o.tally.dropped += int64(dropped)
 	if !ok {
 		o.tally.dropped++
 		return
 	}
-	it := item{hc: *hc, pass: p, weight: weight}
-	if hc.Payload != nil {
-		it.hc.Payload = hc.Payload.clone()
-	}
+	it := item{hc: n.hc, pass: p, weight: n.weight}
+	it.hc.Payload = n.payload(o.readOnly)
 	o.queue.push(it)
 	if !o.running {
 		o.running = true

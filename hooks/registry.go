@@ -30,6 +30,9 @@ type Options struct {
 	// FailClosed refuses the request when the mutator cannot be run to a good end. Otherwise the request
 	// goes on as if the mutator did not exist.
 	FailClosed bool
+	// ReadOnly promises that the observer changes nothing in payloads, neither in its call nor later. All such
+	// observers of an event are given one copy together, which they may keep.
+	ReadOnly bool
 }
 
 // Registry holds hooks, delivers events to observers and has mutators prepare requests. The zero value is
@@ -106,7 +109,8 @@ func (r *Registry) newEntry(h Hook, d description, o Options) *entry {
 	e := &entry{identity: id, events: d.events, priority: cmp.Or(o.Priority, DefaultPriority)}
 	if len(d.events) > 0 {
 		e.observer = &observer{
-			identity: id, hook: h, timeout: orDefault(o.Timeout, observerTimeout), couriers: &r.couriers,
+			identity: id, hook: h, timeout: orDefault(o.Timeout, observerTimeout), readOnly: o.ReadOnly,
+			couriers: &r.couriers,
 		}
 		e.observer.queue.limit = orDefault(o.Queue, defaultQueue)
 	}
@@ -179,9 +183,9 @@ func (r *Registry) Emit(hc Context) {
 	if hc.Time.IsZero() {
 		hc.Time = time.Now()
 	}
-	weight := weightOf(hc.Payload)
+	n := news{hc: hc, weight: weightOf(hc.Payload)}
 	for _, o := range observers {
-		o.offer(&hc, weight)
+		o.offer(&n)
 	}
 }
 

@@ -66,7 +66,7 @@ func Factory() ccproxy.Factory {
 		Name: Name, Version: "1.0.0", Description: "Writes a line for each request",
 		Config: ccproxy.ConfigFor(DefaultConfig), OptionalRequires: []string{pricing},
 		Hooks: []ccproxy.HookSpec{{
-			Priority: priority, Queue: queue,
+			Priority: priority, Queue: queue, ReadOnly: true,
 			New: func(pc *ccproxy.PluginContext) (hooks.Hook, error) {
 				p, err := ccproxy.RuntimeOf[*plugin](pc)
 				if err != nil {
@@ -160,22 +160,25 @@ func (p *plugin) events() []hooks.Event {
 }
 
 func (p *plugin) observe(ctx context.Context, hc *hooks.Context) error {
-	p.price(hc)
+	cost := p.cost(hc)
 	var err error
 	if p.provider != nil {
-		err = p.observeCalls(ctx, hc)
+		err = p.observeCalls(ctx, hc, cost)
 	}
 	e := newEntry(hc)
 	if p.client == nil || e == nil || p.excluded(e.req.Path) {
 		return err
 	}
+	e.cost = cost
 	return errors.Join(err, p.client.write(ctx, e))
 }
 
-// observeCalls writes a line for each call of a provider that has ended with an event.
-func (p *plugin) observeCalls(ctx context.Context, hc *hooks.Context) error {
+// observeCalls writes a line for each call of a provider that has ended with an event. If its request has, too, that
+// had a cost.
+func (p *plugin) observeCalls(ctx context.Context, hc *hooks.Context, cost float64) error {
 	var errs []error
 	for _, c := range p.calls.observe(hc) {
+		c.cost = cost
 		errs = append(errs, p.provider.write(ctx, c))
 	}
 	return errors.Join(errs...)

@@ -23,6 +23,7 @@ type call struct {
 	bytes        int64
 	err          string
 	usage        *hooks.Usage
+	cost         float64 // in dollars, where it is not in the usage
 }
 
 // members implements [line].
@@ -39,8 +40,8 @@ func (c *call) members(m *members) {
 		m.number("tokens_output", u.OutputTokens, true)
 		m.number("cache_read_tokens", u.CacheReadInputTokens, true)
 		m.number("cache_write_tokens", u.CacheCreationInputTokens, true)
-		if u.CostUSD > 0 {
-			m.float("cost_usd", u.CostUSD)
+		if cost := cmp.Or(c.cost, u.CostUSD); cost > 0 {
+			m.float("cost_usd", cost)
 		}
 	}
 	m.text("model", c.model)

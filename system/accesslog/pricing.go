@@ -12,27 +12,32 @@ type Pricer interface {
 	Cost(u *hooks.Usage, models ...string) (picodollars int64, err error)
 }
 
-// price completes the usage of an event with what it costs, where that is known.
-func (p *plugin) price(hc *hooks.Context) {
-	if p.prices == nil {
-		return
-	}
-	var u *hooks.Usage
-	var models []string
+// cost is what the request that ends with an event cost, in dollars; zero where nobody knows.
+func (p *plugin) cost(hc *hooks.Context) float64 {
 	switch e := hc.Payload.(type) {
 	case *hooks.RequestCompleted:
 		if e != nil {
-			u, models = e.Usage, []string{e.UpstreamModel, e.Model}
+			return p.costOf(e.Usage, e.UpstreamModel, e.Model)
 		}
 	case *hooks.RequestFailed:
 		if e != nil {
-			u, models = e.Usage, []string{e.UpstreamModel, e.Model}
+			return p.costOf(e.Usage, e.UpstreamModel, e.Model)
 		}
 	}
-	if u == nil || u.CostUSD != 0 {
-		return
+	return 0
+}
+
+// costOf is what usage has cost: as its upstream says, or else by the list.
+func (p *plugin) costOf(u *hooks.Usage, models ...string) float64 {
+	switch {
+	case u == nil:
+		return 0
+	case u.CostUSD != 0 || p.prices == nil:
+		return u.CostUSD
 	}
-	if n, err := p.prices.Cost(u, models...); err == nil {
-		u.CostUSD = float64(n) / 1e12
+	n, err := p.prices.Cost(u, models...)
+	if err != nil {
+		return 0
 	}
+	return float64(n) / 1e12
 }

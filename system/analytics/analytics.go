@@ -80,7 +80,7 @@ func Factory() ccproxy.Factory {
 		DefaultOff: true, Config: ccproxy.ConfigFor(DefaultConfig), Configure: configure,
 		Provides: []string{Name}, OptionalRequires: []string{pricing},
 		Hooks: []ccproxy.HookSpec{{
-			Priority: priority, Queue: hookQueue,
+			Priority: priority, Queue: hookQueue, ReadOnly: true,
 			New: func(pc *ccproxy.PluginContext) (hooks.Hook, error) {
 				p, err := ccproxy.RuntimeOf[*plugin](pc)
 				if err != nil {

@@ -100,7 +100,7 @@ func Factory() ccproxy.Factory {
 			{Priority: priority, FailClosed: true, New: hook(func(p *plugin) hooks.Hook {
 				return hooks.Mutate("reserve", p.reserve)
 			})},
-			{Queue: queue, New: hook(func(p *plugin) hooks.Hook {
+			{Queue: queue, ReadOnly: true, New: hook(func(p *plugin) hooks.Hook {
 				return hooks.Observe("settle", p.settle, hooks.EventRequestCompleted, hooks.EventRequestFailed)
 			})},
 		},

@@ -59,7 +59,7 @@ func Factory() ccproxy.Factory {
 		Name: Name, Version: "1.0.0", Description: "Writes scripts that send requests again with curl",
 		DefaultOff: true, Config: ccproxy.ConfigFor(DefaultConfig),
 		Hooks: []ccproxy.HookSpec{{
-			Priority: priority,
+			Priority: priority, ReadOnly: true,
 			New: func(pc *ccproxy.PluginContext) (hooks.Hook, error) {
 				p, err := ccproxy.RuntimeOf[*plugin](pc)
 				if err != nil {

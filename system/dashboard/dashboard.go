@@ -71,7 +71,7 @@ func Factory() ccproxy.Factory {
 		OptionalRequires: []string{pricing, history},
 		Config:           ccproxy.ConfigFor(DefaultConfig),
 		Hooks: []ccproxy.HookSpec{{
-			Priority: priority, Queue: queue,
+			Priority: priority, Queue: queue, ReadOnly: true,
 			New: func(pc *ccproxy.PluginContext) (hooks.Hook, error) {
 				p, err := ccproxy.RuntimeOf[*plugin](pc)
 				if err != nil {

@@ -55,7 +55,7 @@ func Factory() ccproxy.Factory {
 		Config:           ccproxy.ConfigFor(DefaultConfig),
 		Configure:        configure,
 		Hooks: []ccproxy.HookSpec{{
-			Queue: queue,
+			Queue: queue, ReadOnly: true,
 			New: func(pc *ccproxy.PluginContext) (hooks.Hook, error) {
 				p, err := ccproxy.RuntimeOf[*plugin](pc)
 				if err != nil {

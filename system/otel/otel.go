@@ -93,7 +93,7 @@ func Factory() ccproxy.Factory {
 			return c.check()
 		},
 		Hooks: []ccproxy.HookSpec{{
-			Priority: priority, Queue: queue,
+			Priority: priority, Queue: queue, ReadOnly: true,
 			New: func(pc *ccproxy.PluginContext) (hooks.Hook, error) {
 				p, err := ccproxy.RuntimeOf[*plugin](pc)
 				if err != nil {
