@@ -3,7 +3,8 @@ package hooks
 import "time"
 
 // Context is one event as an observer gets it. Each observer has a copy of its own, payload included:
-// whatever it does to it reaches neither the request nor another observer.
+// whatever it does to it reaches neither the request nor another observer. Only those that promise to change
+// nothing ([Options.ReadOnly]) share a payload.
 type Context struct {
 	Event     Event
 	Time      time.Time

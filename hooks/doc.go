@@ -20,8 +20,9 @@
 // # What a hook can rely on
 //
 // One hook gets its events one at a time and in the order they were emitted; hooks run beside each other.
-// What a hook is given is its own: a copy of the context and of the payload, headers as read-only
-// snapshots, and credentials in none of them. The context ends after [Options].Timeout.
+// What a hook is given is its own, unless it says that it only reads: a copy of the context and of the
+// payload, headers as read-only snapshots, and credentials in none of them. The context ends after
+// [Options].Timeout.
 //
 // # What a hook cannot do
 //
