@@ -17,7 +17,7 @@ import (
 // openSessions gives sessions by a client of their own.
 func openSessions(t *testing.T, address string, keys store.KeySource) *redis.Sessions {
 	t.Helper()
-	return &redis.Sessions{Client: mustOpen(t, address).Client, Prefix: t.Name() + ":", Keys: keys}
+	return &redis.Sessions{Client: mustOpen(t, address).Client, Prefix: t.Name() + ":", Keys: keys, Timeout: patience}
 }
 
 func TestSessions(t *testing.T) {
