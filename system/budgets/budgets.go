@@ -153,7 +153,7 @@ func (p *plugin) Initialize(_ context.Context, pc *ccproxy.PluginContext) (err e
 	p.logger, p.hooks = pc.Logger, pc.Hooks
 	p.ledger = &ledger{
 		cfg: p.cfg, logger: pc.Logger, notify: p.notify, store: p.cfg.Store, holds: make(map[string]*hold),
-		reserved: make(map[Key]Spent), unsaved: make(map[Key]Spent), warned: make(map[Key]bool),
+		reserved: make(map[Key]reserved), unsaved: make(map[Key]Spent), warned: make(map[Key]bool),
 	}
 	if p.ledger.budgets, p.ledger.zone, err = p.cfg.budgets(); err != nil {
 		return err
@@ -226,6 +226,9 @@ func (p *plugin) reserve(ctx context.Context, req *hooks.PreparedRequest) error 
 	d := demandOf(ctx, req)
 	claims := p.ledger.claims(d.caller, d.models, time.Now())
 	if len(claims.each) == 0 {
+		if d.retry {
+			p.ledger.withdraw(&d)
+		}
 		return nil
 	}
 	d.estimate(req, p.ledger.prices, p.cfg.ReserveOutput)

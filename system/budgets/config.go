@@ -56,12 +56,12 @@ type Limit struct {
 	Name string `toml:"name" validate:"required,max=100"`
 	// Callers are those whose requests count, by their ids or patterns such as "team-*". Each has the budget for
 	// itself. Defaults to everybody; those who call without a key or a ccproxy.Caller are one, whose id is "".
-	Callers []string `toml:"callers"`
+	Callers []string `toml:"callers" validate:"omitempty,min=1"`
 	// Shared makes it one budget for all of its callers together.
 	Shared bool `toml:"shared"`
 	// Models are those whose requests count, by the names that clients or providers use, with or without
 	// "PROVIDER/" before them, or by patterns. Defaults to all.
-	Models []string `toml:"models"`
+	Models []string `toml:"models" validate:"omitempty,min=1"`
 	// Period is "day" or "month". Required.
 	Period string `toml:"period" validate:"oneof=day month"`
 	// CostUSD is how many US dollars may be spent in a period, such as "12.50". Defaults to any amount.

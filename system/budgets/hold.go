@@ -37,8 +37,14 @@ func (h *hold) forget(gone *hold) bool {
 	return false
 }
 
-// reserve notes a hold, and appends the sums under its keys to reserved. One that tries again gives back what it had.
-func (l *ledger) reserve(h *hold, retry bool, reserved []Spent) (sums []Spent, ok bool) {
+// before is what is known of a key before the store is asked.
+type before struct {
+	reserved Spent // by earlier requests and this one
+	unsaved  Spent
+}
+
+// reserve notes a hold, and appends what there is under its keys to all. One that tries again gives back what it had.
+func (l *ledger) reserve(h *hold, retry bool, all []before) ([]before, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if retry {
@@ -50,14 +56,22 @@ func (l *ledger) reserve(h *hold, retry bool, reserved []Spent) (sums []Spent, o
 	l.count++
 	h.earlier, l.holds[h.id] = l.holds[h.id], h
 	for _, k := range h.claims.keys {
-		sum := l.reserved[k].Plus(h.spent)
+		sum := l.reserved[k].plus(h.spent)
 		l.reserved[k] = sum
+		b := before{reserved: sum.spent()}
 		if len(l.unsaved) > 0 {
-			sum = sum.Plus(l.unsaved[k])
+			b.unsaved = l.unsaved[k]
 		}
-		reserved = append(reserved, sum)
+		all = append(all, b)
 	}
-	return reserved, true
+	return all, true
+}
+
+// withdraw gives back what an earlier attempt of a request has reserved.
+func (l *ledger) withdraw(d *demand) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(l.find(d.id, d.caller, d.models, false))
 }
 
 // find returns a hold of a request, nil if there is none. Clients choose ids: several requests may have the same, and
@@ -116,7 +130,7 @@ func (l *ledger) drop(h *hold) {
 // giveBack takes a hold out of the sums. The caller holds the mutex.
 func (l *ledger) giveBack(h *hold) {
 	for _, k := range h.claims.keys {
-		if rest := l.reserved[k].minus(h.spent); rest != (Spent{}) {
+		if rest := l.reserved[k].minus(h.spent); rest != (reserved{}) {
 			l.reserved[k] = rest
 		} else {
 			delete(l.reserved, k)

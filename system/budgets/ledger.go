@@ -43,8 +43,9 @@ type ledger struct {
 	mu       sync.Mutex
 	holds    map[string]*hold // by the id of the request: the latest
 	count    int              // of holds
-	reserved map[Key]Spent    // sums of holds
+	reserved map[Key]reserved // sums of holds
 	unsaved  map[Key]Spent    // what the store did not take
+	saving   bool             // somebody brings that to the store
 	warned   map[Key]bool     // budgets beyond their soft limit
 	swept    time.Time
 }
@@ -101,12 +102,15 @@ func (l *ledger) begin(ctx context.Context, d *demand, claims claims) error {
 		h.spent.EstimatedCost = cost
 	} else if i := slices.IndexFunc(claims.each, func(c claim) bool { return c.budget.costs() }); i >= 0 {
 		if l.cfg.UnknownPrice == UnknownBlock {
+			if d.retry {
+				l.withdraw(d)
+			}
 			return refuseUnpriced(claims.each[i].budget.Name, err)
 		}
 	}
 	l.sweep(ctx, now)
-	var few [4]Spent // budgets that hold for one request
-	reserved, ok := l.reserve(h, d.retry, few[:0])
+	var few [4]before // budgets that hold for one request
+	known, ok := l.reserve(h, d.retry, few[:0])
 	if !ok {
 		return refuseBusy()
 	}
@@ -119,22 +123,23 @@ func (l *ledger) begin(ctx context.Context, d *demand, claims claims) error {
 		l.empty(h)
 		return refuseUnknown(err)
 	}
-	if err := l.judge(h, reserved, spent); err != nil {
+	if err := l.judge(h, known, spent); err != nil {
 		l.empty(h)
 		return err
 	}
 	return nil
 }
 
-// judge compares with the bounds. The reservations are those of earlier requests and of this one.
-func (l *ledger) judge(h *hold, reserved, spent []Spent) error {
+// judge compares with the bounds. spent is what the store has, which may already have what was unsaved before.
+func (l *ledger) judge(h *hold, known []before, spent []Spent) error {
 	var worst *claim
 	for i := range h.claims.each {
 		c := &h.claims.each[i]
-		l.warn(c, spent[i])
-		all := spent[i].Plus(reserved[i])
+		done := spent[i].Plus(known[i].unsaved)
+		l.warn(c, done)
+		all := done.Plus(known[i].reserved)
 		over := all.cost() > c.budget.hard.Cost || all.tokens() > c.budget.hard.Tokens ||
-			spent[i].cost() >= c.budget.hard.Cost || spent[i].tokens() >= c.budget.hard.Tokens
+			done.cost() >= c.budget.hard.Cost || done.tokens() >= c.budget.hard.Tokens
 		if over && (worst == nil || c.period.end.After(worst.period.end)) {
 			worst = c
 		}
@@ -227,22 +232,38 @@ func (l *ledger) keep(keys []Key, s Spent, err error) {
 	}
 }
 
-// save tries again to store what was kept.
+// save tries again to store what was kept. That goes on counting here until it is stored, so that for a moment it may
+// count twice. One at a time saves.
 func (l *ledger) save(ctx context.Context) {
 	l.mu.Lock()
-	keys := slices.Collect(maps.Keys(l.unsaved))
-	l.mu.Unlock()
-	for _, k := range keys {
-		l.mu.Lock()
-		s := l.unsaved[k]
-		delete(l.unsaved, k)
+	if l.saving || len(l.unsaved) == 0 {
 		l.mu.Unlock()
+		return
+	}
+	l.saving = true
+	kept := maps.Clone(l.unsaved)
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		l.saving = false
+		l.mu.Unlock()
+	}()
+	for k, s := range kept {
 		if l.store.Add(ctx, []Key{k}, s) != nil {
-			l.mu.Lock()
-			l.unsaved[k] = l.unsaved[k].Plus(s)
-			l.mu.Unlock()
 			return
 		}
+		l.stored(k, s)
+	}
+}
+
+// stored lets go of what the store has taken.
+func (l *ledger) stored(k Key, s Spent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if rest := l.unsaved[k].minus(s); rest != (Spent{}) {
+		l.unsaved[k] = rest
+	} else {
+		delete(l.unsaved, k)
 	}
 }
 

@@ -16,11 +16,18 @@ func periodAt(kind string, at time.Time, zone *time.Location) period {
 	at = at.In(zone)
 	y, m, d := at.Date()
 	if kind == "month" {
-		begin := time.Date(y, m, 1, 0, 0, 0, 0, zone)
-		return period{at.Format("2006-01"), begin, time.Date(y, m+1, 1, 0, 0, 0, 0, zone)}
+		return period{at.Format("2006-01"), dayBegin(y, m, 1, zone), dayBegin(y, m+1, 1, zone)}
 	}
-	begin := time.Date(y, m, d, 0, 0, 0, 0, zone)
-	return period{at.Format(time.DateOnly), begin, time.Date(y, m, d+1, 0, 0, 0, 0, zone)}
+	return period{at.Format(time.DateOnly), dayBegin(y, m, d, zone), dayBegin(y, m, d+1, zone)}
+}
+
+// dayBegin is the first moment of a day: midnight, or where clocks are put forward then, whatever they are put to.
+func dayBegin(y int, m time.Month, d int, zone *time.Location) time.Time {
+	begin, noon := time.Date(y, m, d, 0, 0, 0, 0, zone), time.Date(y, m, d, 12, 0, 0, 0, zone)
+	if begin.Day() != noon.Day() {
+		_, begin = begin.ZoneBounds()
+	}
+	return begin
 }
 
 // current remembers the day and the month that are under way. The zero value knows none.

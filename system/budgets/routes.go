@@ -84,7 +84,7 @@ func (l *ledger) entries(r *http.Request, own claim, all bool) ([]Entry, error) 
 
 func (l *ledger) use(c claim, e Entry) use {
 	l.mu.Lock()
-	reserved := l.reserved[e.Key]
+	reserved := l.reserved[e.Key].spent()
 	e.Spent = e.Spent.Plus(l.unsaved[e.Key])
 	l.mu.Unlock()
 	b, s := c.budget, e.Spent

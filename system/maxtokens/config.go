@@ -30,7 +30,7 @@ type Config struct {
 	// EnforceMode sets the model's limit whatever the client asked for.
 	EnforceMode bool `toml:"enforce_mode"`
 	// TargetProviders are those whose requests are looked at. Defaults to all.
-	TargetProviders []string `toml:"target_providers"`
+	TargetProviders []string `toml:"target_providers" validate:"omitempty,min=1"`
 	// SkipProviders are those whose requests are left alone. Defaults to codex, whose upstream refuses limits.
 	SkipProviders []string `toml:"skip_providers"`
 	// LogModifications writes a line of level INFO for each change. Defaults to true.
