@@ -7,6 +7,9 @@
 // other bytes of the request stay as they are, so that prompt caches hold. A limit that is no whole number above zero
 // is left for the upstream to refuse, and so is one of a model whose limit nobody knows.
 //
+// Anthropic's API wants the limit to be larger than the budget for thinking. Where a limit is lowered below that, the
+// budget becomes the same share of it as before, 1024 at least; with a limit of 1024 or less nothing is thought.
+//
 // # Configuration
 //
 // The table [plugins.max_tokens]; see [Config]. The plugin is off by default.
@@ -102,7 +105,7 @@ func (*plugin) Shutdown(context.Context) error { return nil }
 type Change struct {
 	// RequestID, Provider and Model say which request it was.
 	RequestID, Provider, Model string
-	// Field is the member of the request that holds the limit.
+	// Field is the member of the request that holds the limit, or "thinking.budget_tokens".
 	Field string
 	// Reason is "missing", "exceeded" or "enforced".
 	Reason string
@@ -116,7 +119,11 @@ func (p *plugin) prepare(ctx context.Context, req *hooks.PreparedRequest) error 
 		return nil
 	}
 	for _, c := range p.decide(req) {
-		if req.SetMember(c.Field, strconv.AppendInt(nil, c.To, 10)) { // the upstream refuses what is not JSON
+		if !req.SetMember(c.Field, strconv.AppendInt(nil, c.To, 10)) {
+			continue // the upstream refuses what is not JSON
+		}
+		p.tell(ctx, c)
+		if c, ok := fitThinking(req, c); ok {
 			p.tell(ctx, c)
 		}
 	}
@@ -176,21 +183,6 @@ func fields(req *hooks.PreparedRequest) (names []string, required bool) {
 		return []string{chat, old, responses}, false
 	}
 	return nil, false
-}
-
-// thinking is the budget for thinking, which a limit has to be larger than.
-func thinking(req *hooks.PreparedRequest) int64 {
-	raw, ok := req.Member("thinking")
-	if !ok {
-		return 0
-	}
-	budget, ok := rawjson.Find(raw, "budget_tokens")
-	if !ok {
-		return 0
-	}
-	const most = 1 << 30
-	n, _ := rawjson.Int(budget)
-	return min(max(n, 0), most)
 }
 
 // limit finds the limit of the model that a request is for.

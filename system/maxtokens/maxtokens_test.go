@@ -86,6 +86,7 @@ func TestRequests(t *testing.T) {
 	}
 	all := func(c *maxtokens.Config) { limits(c); c.Fill = maxtokens.FillAlways }
 	enforce := func(c *maxtokens.Config) { limits(c); c.EnforceMode = true }
+	roomy := func(c *maxtokens.Config) { c.Limits = map[string]int64{"house-*": 8192, "small-*": 1100} }
 	const odd = "{ \"messages\" : [ ],\n\t\"x\":1.0, \"temperature\":1e0"
 	tests := []struct {
 		name       string
@@ -109,6 +110,31 @@ func TestRequests(t *testing.T) {
 		{
 			"missing, with thinking", nil, "/a" + messages, `{"model":"who","thinking":{"type":"enabled","budget_tokens":10000}}`,
 			`{"max_tokens":14096,"model":"who","thinking":{"type":"enabled","budget_tokens":10000}}`,
+		},
+		{
+			"thinking beyond the limit", roomy, "/a" + messages,
+			`{"max_tokens":32000,"model":"house-a","thinking":{ "type":"enabled","budget_tokens": 16000 },"messages":[]}`,
+			`{"max_tokens":8192,"model":"house-a","thinking":{ "type":"enabled","budget_tokens": 4096 },"messages":[]}`,
+		},
+		{
+			"thinking within the limit", roomy, "/a" + messages,
+			`{"max_tokens":32000,"model":"house-a","thinking":{"type":"enabled","budget_tokens":8191}}`,
+			`{"max_tokens":8192,"model":"house-a","thinking":{"type":"enabled","budget_tokens":8191}}`,
+		},
+		{
+			"thinking beyond a limit that was missing", roomy, "/a" + messages,
+			`{"model":"house-a","thinking":{"type":"enabled","budget_tokens":16000}}`,
+			`{"max_tokens":8192,"model":"house-a","thinking":{"type":"enabled","budget_tokens":4096}}`,
+		},
+		{
+			"thinking at its least", roomy, "/a" + messages,
+			`{"max_tokens":99999,"model":"small-a","thinking":{"type":"enabled","budget_tokens":5000}}`,
+			`{"max_tokens":1100,"model":"small-a","thinking":{"type":"enabled","budget_tokens":1024}}`,
+		},
+		{
+			"no room for thinking", limits, "/a" + messages,
+			`{"max_tokens":5000,"model":"house-a","thinking":{"type":"enabled","budget_tokens":2000}}`,
+			`{"max_tokens":1000,"model":"house-a","thinking":{"type":"disabled"}}`,
 		},
 		{"never filled", func(c *maxtokens.Config) { c.Fill = maxtokens.FillNever }, "/a" + messages, `{"model":"who"}`, ""},
 		{"missing, not required", limits, "/c" + completions, `{"model":"house-a"}`, ""},

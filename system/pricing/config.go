@@ -11,7 +11,8 @@ import (
 
 // Config is the plugin's configuration. Code starts from [DefaultConfig].
 type Config struct {
-	// Models are prices of one's own. They count more than all others.
+	// Models are prices of one's own. They count more than all others, and for a model with its date, too, unless the
+	// list has another price for that than for the plain name.
 	Models []Model `toml:"models" validate:"dive"`
 	// Aliases are further names of models, such as those of an own gateway, each with the name that has a price.
 	Aliases map[string]string `toml:"aliases"`
@@ -73,6 +74,7 @@ func (c *Config) over(t *table) (*table, error) {
 		return nil, err
 	}
 	next := t.with(t.date, t.source, own)
+	next.cover(t, own)
 	for _, alias := range slices.Sorted(maps.Keys(c.Aliases)) {
 		p, ok := next.lookup(c.Aliases[alias])
 		if !ok {

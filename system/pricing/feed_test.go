@@ -275,3 +275,37 @@ func TestCacheFile(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// TestOwnPricesOfDatedModels holds that a list that names models with their dates takes nobody's own prices away.
+func TestOwnPricesOfDatedModels(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		src, l := new(source), new(lookup)
+		src.answers(func(r *http.Request) *http.Response {
+			return answer(r, http.StatusOK, `{
+				"claude-sonnet-4-5":{"input_cost_per_token":3e-6,"output_cost_per_token":15e-6},
+				"claude-sonnet-4-5-20250929":{"input_cost_per_token":3e-6,"output_cost_per_token":15e-6},
+				"gpt-x":{"input_cost_per_token":2e-6,"output_cost_per_token":8e-6},
+				"gpt-x-2024-05-13":{"input_cost_per_token":5e-6,"output_cost_per_token":15e-6},
+				"house-20260101":{"input_cost_per_token":9e-6,"output_cost_per_token":9e-6}}`, `"1"`)
+		})
+		own := func(name string, aliases ...any) map[string]any {
+			return map[string]any{"model": name, "input": "1", "output": "5", "aliases": aliases}
+		}
+		proxy := start(t, map[string]any{
+			"source_url": "https://list.test/x.json",
+			"models":     []any{own("Claude-Sonnet-4-5"), own("gpt-x", "house")},
+		}, src, l.factory())
+		defer stop(t, proxy)
+		time.Sleep(time.Minute)
+		for model, want := range map[string]string{
+			"claude-sonnet-4-5": "1", "claude-sonnet-4-5-20250929": "1", "anthropic/claude-sonnet-4-5-20250929": "1",
+			"us.anthropic.claude-sonnet-4-5-20250929-v1:0": "1", "house-20260101": "1",
+			"gpt-x": "1", "gpt-x-2024-05-13": "5", "gpt-x-2026-01-01": "1",
+		} {
+			if got := l.cost(t, model); got != want {
+				t.Errorf("%s costs %s, want %s", model, got, want)
+			}
+		}
+	})
+}

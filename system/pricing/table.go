@@ -167,6 +167,29 @@ func (t *table) with(date time.Time, source string, prices []Price) *table {
 	return next
 }
 
+// cover has own prices hold for the dated names of their models in a list, too. What the list has another price for
+// than for the plain name is another model.
+func (t *table) cover(list *table, own []Price) {
+	plain := make(map[string]bool, len(own))
+	for i := range own {
+		for _, name := range append([]string{own[i].Model}, own[i].Aliases...) {
+			plain[strings.ToLower(name)] = true
+		}
+	}
+	if len(plain) == 0 {
+		return
+	}
+	for name, i := range list.names {
+		undated := t.namer.undated(name)
+		if plain[name] || !plain[undated] {
+			continue
+		}
+		if j, ok := list.names[undated]; !ok || list.prices[i].Rates == list.prices[j].Rates {
+			t.names[name] = t.names[undated]
+		}
+	}
+}
+
 // lookup finds the price of a model by any of its names.
 func (t *table) lookup(model string) (*Price, bool) {
 	if len(model) > maxName {
