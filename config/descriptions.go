@@ -271,7 +271,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy/system/permissions.Config.Timeout\ttimeout is how long a question waits for an answer; then it has expired, which is a no. Defaults to 60 s.\n" +
 	"github.com/ccproxy-go/ccproxy/system/pricing.Config.Aliases\taliases are further names of models, such as those of an own gateway, each with the name that has a price.\n" +
 	"github.com/ccproxy-go/ccproxy/system/pricing.Config.CacheFile\tcache_file keeps the fetched list for the next start. It is made with mode 0600, its directory is not made. Defaults to none.\n" +
-	"github.com/ccproxy-go/ccproxy/system/pricing.Config.Models\tmodels are prices of one's own. They count more than all others.\n" +
+	"github.com/ccproxy-go/ccproxy/system/pricing.Config.Models\tmodels are prices of one's own. They count more than all others, and for a model with its date, too, unless the list has another price for that than for the plain name.\n" +
 	"github.com/ccproxy-go/ccproxy/system/pricing.Config.RefreshInterval\trefresh_interval is how old a fetched list gets, at least a day. Defaults to one.\n" +
 	"github.com/ccproxy-go/ccproxy/system/pricing.Config.Routes\troutes opens /pricing. Defaults to false.\n" +
 	"github.com/ccproxy-go/ccproxy/system/pricing.Config.SourceURL\tsource_url is where a newer list is fetched from, over https, or http for an address of one's own. It is either in the form of the embedded list or a JSON object of models with input_cost_per_token and output_cost_per_token. Defaults to none: nothing is fetched.\n" +

@@ -27,7 +27,7 @@ func (s *Service) History(
 		t := &g.Totals
 		add(g.Time, g.Provider, g.Model, map[string]int64{
 			"requests": t.Requests, "errors": t.Errors, "canceled": t.Canceled,
-			"tokens_input":  t.TokensAll - t.Tokens.Output - t.Tokens.CacheRead - t.Tokens.CacheWrite,
+			"tokens_input":  max(t.TokensAll-t.Tokens.Output-t.Tokens.CacheRead-t.Tokens.CacheWrite, 0),
 			"tokens_output": t.Tokens.Output, "cache_read_tokens": t.Tokens.CacheRead,
 			"cache_write_tokens": t.Tokens.CacheWrite,
 			"cost_picodollars":   t.Cost.Dollars*picos + t.Cost.Picos, "cost_unknown": t.CostUnknown,

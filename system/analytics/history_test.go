@@ -66,3 +66,26 @@ func TestHistory(t *testing.T) {
 		})
 	}
 }
+
+// TestHistoryOfNonsense has an upstream that says it took more from caches than there was.
+func TestHistoryOfNonsense(t *testing.T) {
+	t.Parallel()
+	store, err := OpenMemory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	r := Record{ID: NewID(time.Unix(0, 0)), Time: time.Unix(0, 0), CacheInInput: true, Tokens: &Tokens{Input: 1, CacheRead: 9}}
+	if err := store.Append(t.Context(), []Record{r}); err != nil {
+		t.Fatal(err)
+	}
+	err = (&Service{store: store}).History(t.Context(), time.Unix(0, 0), false,
+		func(_ time.Time, _, _ string, sums map[string]int64) {
+			if sums["tokens_input"] != 0 {
+				t.Errorf("%d tokens of input", sums["tokens_input"])
+			}
+		})
+	if err != nil {
+		t.Error(err)
+	}
+}

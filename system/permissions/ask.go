@@ -89,7 +89,7 @@ func (rt *routes) await(ctx context.Context, e *entry, seconds *float64) (Reques
 	case <-rt.draining:
 	case <-ctx.Done():
 	}
-	return rt.desk.leave(e), nil
+	return rt.desk.leave(ctx, e), nil
 }
 
 // check answers POST /mcp/permission/check.

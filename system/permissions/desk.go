@@ -167,12 +167,12 @@ func (d *desk) wait(ctx context.Context, e *entry, patience time.Duration) (Requ
 	return e.request, err
 }
 
-// leave ends waiting without any harm to the request.
-func (d *desk) leave(e *entry) Request {
+// leave ends waiting without any harm to the request. Who has gone is told nothing.
+func (d *desk) leave(ctx context.Context, e *entry) Request {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e.waiters--
-	e.delivered = e.delivered || e.request.Status != Pending
+	e.delivered = e.delivered || e.request.Status != Pending && ctx.Err() == nil
 	return e.request
 }
 

@@ -212,6 +212,12 @@ func TestDeliveredOnce(t *testing.T) {
 	if again, _ := d.ask(q, false); again != e {
 		t.Error("an answer that nobody has fetched is not there for who asks again")
 	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	d.leave(gone, e)
+	if again, _ := d.ask(q, true); again != e {
+		t.Error("an answer that came when its client had gone is not there for who asks again")
+	}
 	if r, err := d.wait(t.Context(), e, 0); err != nil || r.Status != Allowed {
 		t.Errorf("wait: %v, %v", r.Status, err)
 	}
