@@ -281,7 +281,7 @@ func (t *relay) switchTo(n *next) {
 func (t *relay) restart(a attempt) {
 	t.attempt = a
 	s := &t.out
-	s.held, s.awaited, s.settled = nil, false, false
+	s.held, s.awaited, s.settled, s.ended = nil, false, false, 0
 	if s.timer != nil {
 		s.timer.Reset(t.nextTurn(s.now()))
 	}

@@ -33,6 +33,9 @@ func (t *relay) watched(in adapters.Stream) adapters.Stream {
 			if !yield(ev, nil) {
 				return
 			}
+			if terminal {
+				t.out.end()
+			}
 			if t.ans.Events != nil {
 				t.out.await(true)
 			}

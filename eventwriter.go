@@ -66,21 +66,28 @@ func (e *EventWriter) write() error {
 	if err := e.ctx.Err(); err != nil {
 		return context.Cause(e.ctx)
 	}
-	err := e.control.SetWriteDeadline(time.Now().Add(e.timeout))
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	if _, err := e.w.Write(e.buf); err != nil {
-		return err
+	for rest := e.buf; len(rest) > 0; {
+		if err := e.deadline(time.Now().Add(e.timeout)); err != nil {
+			return err
+		}
+		n, err := e.w.Write(rest[:min(piece, len(rest))])
+		if err != nil {
+			return err
+		}
+		rest = rest[n:]
 	}
 	if err := e.control.Flush(); err != nil || !e.strict {
 		return err
 	}
-	err = e.control.SetWriteDeadline(time.Time{})
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil
+	return e.deadline(time.Time{})
+}
+
+// deadline sets that of writing, where the host's writer has any.
+func (e *EventWriter) deadline(at time.Time) error {
+	if err := e.control.SetWriteDeadline(at); !errors.Is(err, http.ErrNotSupported) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // debugTracer is the default Tracer: one debug line at the end of each piece of work.

@@ -63,7 +63,7 @@ func (t *relay) turn() {
 		t.abort(&Error{Status: http.StatusGatewayTimeout, Message: why})
 		return
 	}
-	due := t.committed && now-s.last >= t.proxy.streams.KeepAlive
+	due := t.committed && s.ended == 0 && now-s.last >= t.proxy.streams.KeepAlive
 	if !t.committed && t.promises() && now >= t.promised {
 		t.commit()
 		due = true
@@ -77,6 +77,9 @@ func (t *relay) turn() {
 
 // eventIdle is how many times as long as a provider may be silent it may take for one event.
 const eventIdle = 4
+
+// afterEnd is how long a provider may leave a stream open behind its terminal event.
+const afterEnd = time.Second
 
 // overdue tells what a provider that has begun its answer is waited for too long; "" if it is not.
 func (t *relay) overdue(now time.Duration) string {
@@ -94,6 +97,9 @@ func (t *relay) overdue(now time.Duration) string {
 // deadlines are when a provider that is waited for has to have sent something, and when a whole event. The writer is
 // locked.
 func (t *relay) deadlines() (bytes, event time.Duration) {
+	if t.out.ended > 0 {
+		return t.out.ended + afterEnd, t.out.ended + afterEnd
+	}
 	last, idle := t.out.since, min(t.proxy.limits.StreamIdle, math.MaxInt64/(2*eventIdle))
 	if t.pulse != nil {
 		last = max(last, t.pulse.last())
@@ -110,6 +116,8 @@ func (t *relay) nextTurn(now time.Duration) time.Duration {
 		next = min(bytes, event) - now
 	}
 	switch {
+	case s.ended > 0:
+		next = min(next, afterEnd) // a client that has all of it is not pinged
 	case t.committed:
 		next = min(next, t.proxy.streams.KeepAlive-(now-s.last))
 	case t.promises():

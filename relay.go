@@ -151,6 +151,9 @@ func (t *relay) relayBody(ctx context.Context) error {
 	t.heard = true // it has been executed
 	body, whole, err := t.readAnswer()
 	defer t.release()
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
 	if err != nil {
 		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer broke off", Err: err}
 	}
@@ -194,6 +197,8 @@ func (t *relay) release() {
 
 // startsEvents tells a stream whose content type is that of a body.
 func (t *relay) startsEvents() bool {
+	t.feel()
+	t.attend()
 	in := bufio.NewReader(t.ans.Body)
 	t.ans.Body = struct {
 		io.Reader
@@ -252,18 +257,31 @@ func (t *relay) readAnswer() (body []byte, whole bool, err error) {
 // passOn relays an answer of which body is the beginning.
 func (t *relay) passOn(body []byte) error {
 	if t.from != t.client || t.promised > 0 {
-		return &Error{Status: http.StatusBadGateway, Message: "the provider's answer is too large to convert"}
+		return tooLargeAnswer()
 	}
 	t.setBodyHeader()
+	t.settle()
 	t.committed = true
 	t.openWriter()
 	t.out.extend()
 	t.w.WriteHeader(t.ans.Status)
-	if _, err := t.out.Write(body); err != nil {
+	out := resting{&t.out}
+	if _, err := out.Write(body); err != nil {
 		return errClientGone
 	}
-	_, err := io.Copy(&t.out, t.ans.Body)
+	_, err := io.Copy(out, t.ans.Body)
+	t.out.extend() // for what the server has not sent yet
 	return err
+}
+
+// resting is a writer whose client has no deadline while nothing is written.
+type resting struct{ *streamWriter }
+
+// Write implements io.Writer.
+func (r resting) Write(b []byte) (int, error) {
+	n, err := r.streamWriter.Write(b)
+	r.rest()
+	return n, err
 }
 
 // relayError brings an error of the provider to the client: its own bytes if they are an error in the client's

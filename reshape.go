@@ -2,6 +2,7 @@ package ccproxy
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -44,7 +45,9 @@ func (t *relay) collect(ctx context.Context) error {
 	}
 	t.attend()
 	t.startStream()
-	resp, err := adapters.Collect(from.DecodeStream(), t.counted(t.watched(events)))
+	dec := &bounded{StreamDecoder: from.DecodeStream(), left: t.proxy.limits.AnswerBytes}
+	dec.left = min(dec.left, math.MaxInt64/collectedTimes) * collectedTimes
+	resp, err := adapters.Collect(dec, t.counted(t.watched(events)))
 	if err != nil {
 		if ctx.Err() == nil {
 			err = t.broken(ctx, t.streamError(to.Responses().EncodeError, err))
@@ -58,11 +61,46 @@ func (t *relay) collect(ctx context.Context) error {
 	if err != nil {
 		return conversionError(http.StatusBadGateway, "answer", t.from, t.client, err)
 	}
+	if int64(len(body)) > t.proxy.limits.AnswerBytes {
+		return tooLargeAnswer()
+	}
 	t.logLosses(ctx, t.call, "answer", t.lost.List)
 	body, _ = t.named.restore(body)
 	t.setBodyHeader()
 	t.send(body)
 	return nil
+}
+
+// collectedTimes is how often a stream may say what is in its answer: Responses has each text in its fragments, at the
+// end of its block, and in the last event.
+const collectedTimes = 4
+
+// bounded is a decoder of a stream whose answer is collected in memory.
+type bounded struct {
+	adapters.StreamDecoder
+
+	left int64 // bytes
+}
+
+// Decode implements adapters.StreamDecoder.
+func (b *bounded) Decode(ev adapters.Event, emit func(canonical.Event) error) error {
+	return b.StreamDecoder.Decode(ev, func(c canonical.Event) error {
+		switch {
+		case c.Kind == canonical.EventPing || c.Kind == canonical.EventUsage: // nothing of them adds up
+		case c.Kind == canonical.EventDelta && c.Part == nil:
+			b.left -= int64(len(c.Delta) + len(c.Signature) + len(c.Citation))
+		default:
+			b.left -= int64(len(ev.Data))
+		}
+		if b.left < 0 {
+			return tooLargeAnswer()
+		}
+		return emit(c)
+	})
+}
+
+func tooLargeAnswer() *Error {
+	return &Error{Status: http.StatusBadGateway, Message: "the provider's answer is too large to convert"}
 }
 
 // counted tells hooks of a stream's events that the client never sees as such.

@@ -1,6 +1,7 @@
 package ccproxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -77,7 +78,11 @@ func (t *relay) relayRaw(ctx context.Context) error {
 		if err != nil {
 			return t.broken(ctx, err)
 		}
-		if err := t.event(eventName(ev.Type), ev.Data, ev.Raw, ev.HasData); err != nil {
+		raw := ev.Raw
+		if !t.open && t.sent() { // a mark is one at the very beginning alone
+			raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
+		}
+		if err := t.event(eventName(ev.Type), ev.Data, raw, ev.HasData); err != nil {
 			return err
 		}
 		if !in.Buffered() { // a flush for each event would cost more than all the rest
@@ -125,8 +130,8 @@ func (t *relay) relayEvents(ctx context.Context) error {
 		if err != nil {
 			return t.broken(ctx, err)
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err := t.left(ctx); err != nil {
+			return err
 		}
 		buf = sse.AppendEvent(buf[:0], ev.Type, ev.Data)
 		if err := t.event(ev.Type, ev.Data, buf, true); err != nil {
@@ -146,6 +151,14 @@ func (t *relay) relayEvents(ctx context.Context) error {
 		return brokenStream(t.cut) // which the client knows
 	}
 	return nil
+}
+
+// left tells that the client has gone before it had all of its stream.
+func (t *relay) left(ctx context.Context) error {
+	if t.complete {
+		return nil
+	}
+	return ctx.Err()
 }
 
 // eventsOf reads events one by one; their data is valid until the next. What was written to a client is flushed before
@@ -189,7 +202,7 @@ func (t *relay) event(typ string, data, raw []byte, hasData bool) error {
 	if hasData {
 		terminal, isError = t.classify(typ, data)
 	}
-	if terminal && t.complete && !t.erred {
+	if terminal && t.complete && !t.failsAfter(typ) {
 		return nil // a stream ends once
 	}
 	if !t.open {
@@ -204,8 +217,16 @@ func (t *relay) event(typ string, data, raw []byte, hasData bool) error {
 			raw = sse.AppendEvent(nil, typ, data)
 		}
 	}
-	t.complete = t.complete || terminal
+	if terminal && !t.complete {
+		t.complete = true
+		defer t.out.end()
+	}
 	return t.pass(typ, data, raw, hasData)
+}
+
+// failsAfter tells of the event that ends a stream of Responses behind its error event.
+func (t *relay) failsAfter(typ string) bool {
+	return t.erred && t.client == adapters.OpenAIResponses && typ == "response.failed"
 }
 
 // classify tells what an event means for its stream.

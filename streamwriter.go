@@ -24,6 +24,7 @@ type streamWriter struct {
 	last     time.Duration // when the client was last sent something
 	since    time.Duration // when the provider began to be waited for
 	eventful time.Duration // when it began to be waited for an event
+	ended    time.Duration // when the provider's stream had its terminal event; zero before
 	part     atomic.Bool   // something has come since
 	fresh    bool          // an event has come since
 	awaited  bool          // the provider is waited for
@@ -61,21 +62,29 @@ func (s *streamWriter) extend() {
 	s.fixed = s.control.SetWriteDeadline(s.begun.Add(s.deadline)) != nil
 }
 
-// Write implements io.Writer for answers that are not streams: a client gets the time for each piece of them.
+// Write implements io.Writer for answers that are not streams.
 func (s *streamWriter) Write(b []byte) (int, error) {
-	const piece = 64 << 10
-	written := 0
-	for len(b) > 0 {
-		s.extend()
-		n, err := s.w.Write(b[:min(piece, len(b))])
+	s.extend()
+	return s.writePieces(b)
+}
+
+// writePieces writes what the deadline was set for. A client gets that time for each piece of it.
+func (s *streamWriter) writePieces(b []byte) (written int, err error) {
+	for len(b) > piece {
+		n, err := s.w.Write(b[:piece])
 		written += n
 		if err != nil {
 			return written, err
 		}
 		b = b[n:]
+		s.extend()
 	}
-	return written, nil
+	n, err := s.w.Write(b)
+	return written + n, err
 }
+
+// piece is how much a client is written at most that has the time of one write for it.
+const piece = 64 << 10
 
 // write writes a whole event.
 func (s *streamWriter) write(b []byte) error {
@@ -104,7 +113,7 @@ func (s *streamWriter) append(b []byte) error {
 			return errClientGone
 		}
 	}
-	if _, err := s.w.Write(b); err != nil {
+	if _, err := s.writePieces(b); err != nil {
 		return errClientGone
 	}
 	return nil
@@ -152,6 +161,19 @@ func (s *streamWriter) wait() {
 	}
 	if s.fresh {
 		s.eventful, s.fresh = s.since, false
+	}
+}
+
+// end notes that the provider has sent its terminal event: little is worth waiting for from then on.
+func (s *streamWriter) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended > 0 {
+		return
+	}
+	s.ended = max(s.now(), 1)
+	if s.timer != nil && !s.settled {
+		s.timer.Reset(afterEnd)
 	}
 }
 

@@ -27,6 +27,8 @@ func TransportCaller(c Caller) TransportOption {
 // opened, and the guards against strangers are skipped, with all middleware of the security layer and that of
 // [WithMiddleware]. Scheme and host of a request do not matter, its path is one
 // of the proxy's own. Answers stream; a request whose context ends, or whose answer's body is closed, ends the call.
+// Nothing is buffered on the way: whoever reads an answer and takes nothing of it for Limits.WriteTimeout loses it, and
+// bodies of requests have the limits of time that clients have, past which they are closed.
 //
 // It makes any SDK that takes an http.Client a client of every provider.
 func (p *Proxy) Transport(opts ...TransportOption) http.RoundTripper {
@@ -64,12 +66,17 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
+	request := newCallBody(ctx, in.Body)
+	in.Body = request
+	if in.Method == "" { // as net/http has it for clients
+		in.Method = http.MethodGet
+	}
 	if in.URL.Path == "" {
 		in.URL.Path = "/"
 	}
 	body, pw := io.Pipe()
 	w := &pipeWriter{
-		req: req, header: make(http.Header), body: body, pipe: pw, ready: make(chan struct{}),
+		req: req, request: request, header: make(http.Header), body: body, pipe: pw, ready: make(chan struct{}),
 		patience: t.proxy.limits.WriteTimeout,
 	}
 	w.closer = func() { cancel(); _ = body.Close() } // never fails
@@ -114,11 +121,12 @@ func (t *inProcess) serve(w *pipeWriter, r *http.Request) {
 
 // pipeWriter is the response writer behind an in-process answer.
 type pipeWriter struct {
-	req    *http.Request
-	header http.Header
-	body   *io.PipeReader
-	pipe   *io.PipeWriter
-	closer func()
+	req     *http.Request
+	request *callBody
+	header  http.Header
+	body    *io.PipeReader
+	pipe    *io.PipeWriter
+	closer  func()
 
 	settled  func() bool // the context's end is of no interest any more
 	patience time.Duration
@@ -149,7 +157,7 @@ func (w *pipeWriter) WriteHeader(status int) {
 	})
 }
 
-func (w *pipeWriter) Write(b []byte) (int, error) {
+func (w *pipeWriter) Write(b []byte) (written int, err error) {
 	w.WriteHeader(http.StatusOK)
 	if w.req.Method == http.MethodHead {
 		return len(b), nil
@@ -157,7 +165,24 @@ func (w *pipeWriter) Write(b []byte) (int, error) {
 	// Nothing is buffered here, so a reader that neither reads nor closes would hold the call for good.
 	stalled := time.AfterFunc(w.patience, func() { _ = w.pipe.CloseWithError(os.ErrDeadlineExceeded) })
 	defer stalled.Stop()
-	return w.pipe.Write(b)
+	const taken = 4 << 10 // what a reader takes before it has the time once more
+	for len(b) > taken {
+		n, err := w.pipe.Write(b[:taken])
+		written += n
+		if err != nil {
+			return written, err
+		}
+		b = b[n:]
+		stalled.Reset(w.patience)
+	}
+	n, err := w.pipe.Write(b)
+	return written + n, err
+}
+
+// SetReadDeadline is for the request's body, as a server's writer has it.
+func (w *pipeWriter) SetReadDeadline(at time.Time) error {
+	w.request.setDeadline(at)
+	return nil
 }
 
 // FlushError exists since every write is at the reader's at once.

@@ -15,11 +15,11 @@ import (
 func Collect(dec StreamDecoder, in Stream) (*canonical.Response, error) {
 	c := collector{resp: &canonical.Response{}}
 	for ev, err := range in {
+		if c.done {
+			continue // nothing that comes after the end changes the answer, not even an error
+		}
 		if err != nil {
 			return nil, err
-		}
-		if c.done {
-			continue
 		}
 		if err := dec.Decode(ev, c.take); err != nil {
 			return nil, err

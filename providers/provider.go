@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -243,12 +244,8 @@ func decoded(resp *http.Response) (io.ReadCloser, error) {
 	case "", "identity":
 		return resp.Body, nil
 	case "gzip":
-		z, err := gzip.NewReader(resp.Body)
-		if err != nil {
-			return nil, badAnswer("is not valid gzip", err)
-		}
 		resp.Header.Del("Content-Length")
-		return &decodedBody{Reader: z, close: resp.Body.Close}, nil
+		return &decodedBody{Reader: &gunzip{src: resp.Body}, close: resp.Body.Close}, nil
 	case "zstd":
 		z, err := zstd.NewReader(resp.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
 		if err != nil {
@@ -271,12 +268,38 @@ type decodedBody struct {
 
 func (b *decodedBody) Close() error { return b.close() }
 
-const maxErrorBody = 1 << 20
+// gunzip begins with the first read: an upstream may take its time for the first byte of a stream.
+type gunzip struct {
+	src io.Reader
+	z   *gzip.Reader
+	err error // of the beginning
+}
+
+// Read implements io.Reader.
+func (g *gunzip) Read(p []byte) (int, error) {
+	if g.z == nil && g.err == nil {
+		if g.z, g.err = gzip.NewReader(g.src); g.err != nil {
+			g.err = badAnswer("is not valid gzip", g.err)
+		}
+	}
+	if g.err != nil {
+		return 0, g.err
+	}
+	return g.z.Read(p)
+}
+
+const (
+	maxErrorBody = 1 << 20
+	// errorBodyTime is how long the text of an error may take, whose status is there.
+	errorBodyTime = 5 * time.Second
+)
 
 // failed makes an answer of an error. An upstream that repeats its credentials in an error does not get them
 // to the client.
 func (p *Provider) failed(resp *http.Response, secrets []string) (*ccproxy.Answer, error) {
 	defer resp.Body.Close() // what was read is what counts
+	late := time.AfterFunc(errorBodyTime, func() { _ = resp.Body.Close() })
+	defer late.Stop()
 	var body []byte
 	if in, err := decoded(resp); err == nil {
 		// The status is there, so half a body is better than none, if anybody is left to read it.
