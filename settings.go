@@ -93,7 +93,7 @@ type Limits struct {
 	// EventBytes is the largest event of an upstream's stream. Defaults to 32 MiB.
 	EventBytes int
 	// AnswerBytes is the largest answer that is held back until it is whole; a larger one is passed on while
-	// it arrives. Defaults to 8 MiB.
+	// it arrives, or is an error where it has to be converted. Defaults to 8 MiB.
 	AnswerBytes int64
 	// JSONDepth is the deepest nesting of a request body. Defaults to 256.
 	JSONDepth int

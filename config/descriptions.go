@@ -13,7 +13,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy.Fallback.Kind\tkind says how Match is compared, as for a ModelRule: \"exact\" (the default), \"prefix\", \"suffix\" or \"regex\".\n" +
 	"github.com/ccproxy-go/ccproxy.Fallback.Match\tmatch is compared with the model by the name that the client sent, and with PROVIDER/MODEL, the provider and the name of the model that were chosen first. The first fallback that matches counts. Required.\n" +
 	"github.com/ccproxy-go/ccproxy.Fallback.Targets\ttargets are asked one after the other, each as PROVIDER/MODEL. One that the client's operation or format cannot be brought to is passed over; so is one that the caller may not use, and one whose conversion loses something that Settings.StrictConversion forbids. Required.\n" +
-	"github.com/ccproxy-go/ccproxy.Limits.AnswerBytes\tanswer_bytes is the largest answer that is held back until it is whole; a larger one is passed on while it arrives. Defaults to 8 MiB.\n" +
+	"github.com/ccproxy-go/ccproxy.Limits.AnswerBytes\tanswer_bytes is the largest answer that is held back until it is whole; a larger one is passed on while it arrives, or is an error where it has to be converted. Defaults to 8 MiB.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.BodyBytes\tbody_bytes is the largest request body, after decompression. Defaults to 32 MiB.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.BodyTimeout\tbody_timeout is how long all of a body may take. Without it a client that sends a byte now and then would hold a connection, and what was read, for as long as it likes. Defaults to 5 minutes.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.EventBytes\tevent_bytes is the largest event of an upstream's stream. Defaults to 32 MiB.\n" +
