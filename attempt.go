@@ -115,8 +115,8 @@ func (t *relay) accept(ctx, inner context.Context, ans *Answer) (*next, error) {
 	}
 	t.take(ans)
 	if ans.Status >= http.StatusBadRequest {
+		t.judge(nil)
 		if n := t.retreat(ctx, t.setback(), false); n != nil {
-			t.judge(nil)
 			return n, nil
 		}
 	}
@@ -160,6 +160,7 @@ func (t *relay) again(ctx context.Context) (*Answer, error) {
 func (t *relay) concede(ctx context.Context, err error) *next {
 	t.judge(err)
 	if !t.heard {
+		t.out.forget()
 		s := setbackOf(err, time.Since(t.begun))
 		s.told = s.told || t.refused
 		if n := t.retreat(ctx, s, false); n != nil {
@@ -218,7 +219,7 @@ func (t *relay) another(ctx context.Context, s *setback) (n *next, to target) {
 // retry is another attempt with the same provider.
 func (t *relay) retry(ctx context.Context, s *setback) *next {
 	wait, worth := t.memory.retry.delay(t.tries, s)
-	if !worth {
+	if !worth || t.memory.breaker.state() == breakerOpen { // which this very failure may have opened
 		return nil
 	}
 	if end, limited := ctx.Deadline(); limited && time.Until(end) <= wait {

@@ -45,7 +45,9 @@ func (t *relay) balance(ctx context.Context, how string) {
 		return // it stays a fallback, and is passed over then
 	}
 	t.rest = slices.Delete(all, first, first+1)
-	t.switchTo(&next{pipeline: p, call: call})
+	n := &next{pipeline: p, call: call}
+	t.switchTo(n)
+	t.ex.turnTo(n)
 }
 
 // leastBusy is the first of those whose providers have the fewest calls under way, and an open breaker least of all.

@@ -27,7 +27,7 @@ type BreakerPolicy struct {
 	// Cooldown is how long a breaker stays open before calls probe the provider. Defaults to 30 seconds.
 	Cooldown time.Duration `validate:"gte=0"`
 	// Probes is how many calls are let through at a time until one has been answered, which closes the breaker, or has
-	// failed, which opens it again. Defaults to 1.
+	// failed, which opens it again. Where none of them ends, another is let through after Cooldown. Defaults to 1.
 	Probes int `validate:"gte=0"`
 }
 
@@ -67,6 +67,7 @@ type breaker struct {
 	mu     sync.Mutex
 	term   int       // counts its openings and closings
 	until  time.Time // when it may be probed
+	lost   time.Time // when probes that are under way are waited for no longer
 	probes int       // that are under way
 }
 
@@ -96,11 +97,13 @@ func (b *breaker) enter(provider string) (breakerPass, *Error) {
 	if !b.tripped.Load() { // closed meanwhile
 		return breakerPass{of: b}, nil
 	}
-	wait := time.Until(b.until)
-	if wait > 0 || b.probes >= b.policy.Probes {
+	now := time.Now()
+	wait := b.until.Sub(now)
+	if wait > 0 || b.probes >= b.policy.Probes && now.Before(b.lost) {
 		return breakerPass{}, circuitOpen(provider, max(wait, time.Second))
 	}
 	b.probes++
+	b.lost = now.Add(b.policy.Cooldown)
 	return breakerPass{of: b, term: b.term, probe: true}, nil
 }
 

@@ -49,6 +49,9 @@ var (
 	// ErrBegun tells that an upstream had begun to execute a call when that failed. Providers wrap it, such as in an
 	// [Error]'s Err, where the events that the client would have seen do not tell so: nobody is asked again.
 	ErrBegun = errors.New("the upstream had begun to execute the call")
+	// ErrNotAsked tells that a provider failed without asking its upstream, such as for want of credentials. It says
+	// nothing of the upstream's health: breakers do not count it.
+	ErrNotAsked = errors.New("the upstream was not asked")
 )
 
 // PluginError says which plugin failed at what.

@@ -64,6 +64,7 @@ type attempt struct {
 	lost     canonical.Losses // what the client's format has no place for
 	cut      error            // why the provider's side of a converted stream ended too early
 	erred    bool             // the client has been sent an error event
+	blamed   int              // the status that it stands for, zero for none
 	place    responsePlace    // of a stream of Responses
 	lazy     bool             // whoever converts the stream does so on the goroutine that relays it
 	gone     bool             // the client, while the stream was converted

@@ -119,10 +119,10 @@ func jitter(most time.Duration) time.Duration {
 }
 
 // retryBudget is what retries of one provider are taken from. The zero value is full. It is used concurrently.
-type retryBudget struct{ spent atomic.Int64 } // in thousandths of a retry, up to budgetSize
+type retryBudget struct{ spent atomic.Int64 } // in millionths of a retry, up to budgetSize
 
 const (
-	budgetUnit = 1000
+	budgetUnit = 1_000_000
 	budgetSize = 10 * budgetUnit
 )
 

@@ -84,8 +84,10 @@ func (t *relay) outcome(err error) outcome {
 	}
 	status := 0
 	switch {
-	case isOurs(err):
+	case isOurs(err), errors.Is(err, ErrNotAsked):
 		return undecided
+	case t.blamed > 0:
+		status = t.blamed
 	case t.ans != nil && t.ans.Status >= http.StatusBadRequest:
 		status = t.ans.Status
 	case err != nil:

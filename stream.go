@@ -2,6 +2,7 @@ package ccproxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -308,6 +309,9 @@ func (t *relay) noteChunk(typ string, raw []byte) {
 // noteError records that the upstream itself ended the stream with an error, which the client is sent as it came.
 func (t *relay) noteError(data []byte) {
 	t.erred = true
+	if e := cmp.Or(firstError(t.client, data), firstResponsesError(t.client, data)); e != nil {
+		t.blamed = e.Status
+	}
 	t.ex.failure = errors.New("the provider ended its stream with an error")
 	t.ex.errType = errorType(data)
 	if t.ex.enabled(hooks.EventProviderError) {

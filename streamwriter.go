@@ -177,6 +177,13 @@ func (s *streamWriter) end() {
 	}
 }
 
+// forget drops what was held back of an answer that has come to nothing: it is not to go before another's.
+func (s *streamWriter) forget() {
+	s.mu.Lock()
+	s.held = nil
+	s.mu.Unlock()
+}
+
 // rest takes the deadline back while the upstream is silent.
 func (s *streamWriter) rest() {
 	if !s.strict || s.fixed {

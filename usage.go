@@ -9,6 +9,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/errorcode"
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
@@ -191,8 +192,13 @@ func firstError(f adapters.Format, data []byte) *Error {
 		msg = "the provider answered with an error"
 	}
 	typ, _ := jsonString(data, "error", "type")
-	code, _ := jsonString(data, "error", "code")
-	return &Error{Status: cmp.Or(statusOfCode(code), statusOfType(typ)), Type: typ, Code: code, Message: msg}
+	raw, _ := rawjson.Find(data, "error", "code")
+	code, _ := rawjson.String(raw)
+	status := errorcode.Status(raw)
+	if status > 0 {
+		code = strconv.Itoa(status)
+	}
+	return &Error{Status: cmp.Or(status, statusOfCode(code), statusOfType(typ)), Type: typ, Code: code, Message: msg}
 }
 
 // statusOfCode is the status that goes with a code of OpenAI's, which says more than the type; 0 for others.

@@ -6,7 +6,7 @@ package config
 const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy.BreakerPolicy.Cooldown\tcooldown is how long a breaker stays open before calls probe the provider. Defaults to 30 seconds.\n" +
 	"github.com/ccproxy-go/ccproxy.BreakerPolicy.Failures\tfailures is how many calls have to fail one after the other for the breaker to open. Then the provider is not called: where there is a fallback (Settings.Fallbacks) that is asked, else clients get a 503 with Retry-After. Zero means never.\n" +
-	"github.com/ccproxy-go/ccproxy.BreakerPolicy.Probes\tprobes is how many calls are let through at a time until one has been answered, which closes the breaker, or has failed, which opens it again. Defaults to 1.\n" +
+	"github.com/ccproxy-go/ccproxy.BreakerPolicy.Probes\tprobes is how many calls are let through at a time until one has been answered, which closes the breaker, or has failed, which opens it again. Where none of them ends, another is let through after Cooldown. Defaults to 1.\n" +
 	"github.com/ccproxy-go/ccproxy.Breakers.Providers\tproviders holds policies by the names of providers. Each takes the place of the general one as a whole. A provider that no registered plugin has is an error.\n" +
 	"github.com/ccproxy-go/ccproxy.Fallback.Balance\tbalance says which of the provider that was chosen first and the targets is asked first; the others stay its fallbacks, in their order: \"\" the provider that was chosen, \"least_inflight\" the one with the fewest calls under way, \"sticky\" the same one for all calls of a session that the client names, else as with \"\".\n" +
 	"github.com/ccproxy-go/ccproxy.Fallback.IgnoreCase\tignore_case compares without regard to case.\n" +

@@ -64,14 +64,29 @@ func (a *attempts) run(ctx context.Context) (resp *http.Response, secrets []stri
 		if !first {
 			a.out.retrying(a.choice.Tried[len(a.choice.Tried)-1], a.refused, latency)
 		}
-		if resp != nil {
-			_ = resp.Body.Close() // nobody gets this answer
+		last, told := refusal{resp, secrets, a.refused, a.stream}, resp != nil
+		a.out.sending = func() {
+			if told {
+				told = false
+				_ = last.resp.Body.Close() // nobody gets this answer
+			}
 		}
 		a.begun = time.Now()
 		resp, secrets, again, err = a.take(ctx, turn)
 		a.choice.Tried = append(a.choice.Tried, turn.Account())
+		if told { // nothing was sent with this account, which says less
+			resp, secrets, a.refused, a.stream, err = last.resp, last.secrets, last.status, last.stream, nil
+		}
 	}
 	return resp, secrets, err
+}
+
+// refusal is an answer after which another account is tried.
+type refusal struct {
+	resp    *http.Response
+	secrets []string
+	status  int
+	stream  *turnBody
 }
 
 // take sends a request with one account.

@@ -107,6 +107,11 @@ type authorizeError struct{ error }
 // Unwrap returns the credentials' own error.
 func (e *authorizeError) Unwrap() error { return e.error }
 
+// Is tells that the upstream has not been asked.
+func (*authorizeError) Is(target error) bool {
+	return target == ccproxy.ErrNotAsked
+}
+
 // outgoing is a request to the upstream but for its credentials.
 type outgoing struct {
 	call   *ccproxy.Call // nil for what no client has asked for
@@ -114,6 +119,8 @@ type outgoing struct {
 	url    *url.URL
 	header http.Header
 	body   []byte
+
+	sending func() // is called before anything is sent; may be nil
 }
 
 // retrying tells hooks that an account was refused, with a status unless it has no credentials, and another is tried.
@@ -144,6 +151,9 @@ func (p *Provider) attemptWith(
 		req, secrets, err := p.newRequest(ctx, creds, out)
 		if err != nil {
 			return nil, nil, err
+		}
+		if out.sending != nil {
+			out.sending()
 		}
 		// Client.Do would follow redirects, and repeat the URL with its query in errors.
 		resp, err := p.client.Transport.RoundTrip(req)

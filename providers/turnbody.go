@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/ccproxy-go/ccproxy/internal/errorcode"
 	"github.com/ccproxy-go/ccproxy/internal/rawjson"
 )
 
@@ -125,6 +126,9 @@ func statusOfEvent(event []byte) int {
 		}
 		for _, key := range [...]string{"code", "type"} { // OpenAI's code says more than its type
 			if name, ok := rawjson.Find(raw, key); ok {
+				if status := errorcode.Status(name); status != 0 {
+					return status
+				}
 				text, _ := rawjson.String(name)
 				if status := statusOfError(text); status != 0 {
 					return status

@@ -124,7 +124,7 @@ func (p *pool) lastResort(now time.Time) int {
 func (p *pool) exhausted(now time.Time) error {
 	e := &ccproxy.Error{
 		Status: http.StatusServiceUnavailable, Code: "no_account",
-		Message: "every account of this provider is switched off",
+		Message: "every account of this provider is switched off", Err: ccproxy.ErrNotAsked,
 	}
 	for _, m := range p.members {
 		if m.off {

@@ -14,7 +14,8 @@ type State interface {
 	// Load returns what is known of the accounts of a provider, by their names. One that it knows nothing of may be
 	// left out, or be the zero Record.
 	Load(ctx context.Context, provider string) (map[string]Record, error)
-	// Cool lets an account cool down, unless it does for longer already.
+	// Cool lets an account cool down, unless it does for longer already. A cooldown that is no last resort goes before
+	// one that is, however long they are.
 	Cool(ctx context.Context, provider, account string, c Cooldown) error
 	// Switch switches an account off, or on again, which ends its cooldown too.
 	Switch(ctx context.Context, provider, account string, on bool) error
@@ -80,7 +81,7 @@ func (p *pool) cool(ctx context.Context, m *member, c Cooldown) {
 	p.mu.Lock()
 	now := time.Now()
 	end := now.Add(c.For)
-	if !end.After(m.until) {
+	if harder := m.cools(now) && m.lastResort && !c.LastResort; !harder && !end.After(m.until) || m.bars(now, c) {
 		p.mu.Unlock()
 		return
 	}
@@ -90,9 +91,14 @@ func (p *pool) cool(ctx context.Context, m *member, c Cooldown) {
 	if news {
 		p.tell(Event{Provider: p.provider, Account: m.name, State: stateCooling, Cooldown: c})
 	}
-	_ = p.share(ctx, &m.owesUntil, func(ctx context.Context) error { // it is noted
+	_ = p.share(ctx, m, &m.owesUntil, func(ctx context.Context) error { // it is noted
 		return p.state.Cool(ctx, p.provider, m.name, c)
 	})
+}
+
+// bars reports whether an account cools down in a way that a cooldown as a last resort must not soften.
+func (m *member) bars(now time.Time, c Cooldown) bool {
+	return c.LastResort && m.cools(now) && !m.lastResort
 }
 
 // flip switches an account on or off. The error tells that those who share do not know of it.
@@ -105,22 +111,25 @@ func (p *pool) flip(ctx context.Context, m *member, on bool) error {
 	}
 	p.mu.Unlock()
 	p.tell(Event{Provider: p.provider, Account: m.name, State: state})
-	return p.share(ctx, &m.owesOff, func(ctx context.Context) error {
+	return p.share(ctx, m, &m.owesOff, func(ctx context.Context) error {
 		return p.state.Switch(ctx, p.provider, m.name, on)
 	})
 }
 
 // share writes a change where others see it. What fails is owed, and written again with the next look at the state.
-func (p *pool) share(ctx context.Context, owes *bool, write func(context.Context) error) error {
+func (p *pool) share(ctx context.Context, m *member, owes *bool, write func(context.Context) error) error {
 	if p.state == nil {
 		return nil
 	}
+	p.mu.Lock()
+	*owes = true // until it is written, what others have is old
+	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stateTimeout)
 	defer cancel()
 	err := write(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	*owes = err != nil
+	*owes, m.changed = err != nil, time.Now()
 	p.noteState(err)
 	return err
 }
@@ -198,6 +207,9 @@ func (p *pool) take(records map[string]Record, asked time.Time) (late []*member)
 		if m.owesOff || m.owesUntil {
 			continue // switching on ends a cooldown
 		}
+		if m.bars(now, r.Cooldown) {
+			continue
+		}
 		m.until, m.reason, m.lastResort = time.Time{}, r.Cooldown.Reason, r.Cooldown.LastResort
 		if r.Cooldown.For > 0 {
 			m.until = now.Add(r.Cooldown.For)
@@ -213,7 +225,7 @@ func (p *pool) catchUp(ctx context.Context, m *member) error {
 	c := Cooldown{For: time.Until(m.until), Reason: m.reason, LastResort: m.lastResort}
 	p.mu.Unlock()
 	if owesOff {
-		err := p.share(ctx, &m.owesOff, func(ctx context.Context) error {
+		err := p.share(ctx, m, &m.owesOff, func(ctx context.Context) error {
 			return p.state.Switch(ctx, p.provider, m.name, on)
 		})
 		if err != nil {
@@ -223,7 +235,7 @@ func (p *pool) catchUp(ctx context.Context, m *member) error {
 	if !owesUntil {
 		return nil
 	}
-	return p.share(ctx, &m.owesUntil, func(ctx context.Context) error {
+	return p.share(ctx, m, &m.owesUntil, func(ctx context.Context) error {
 		if c.For <= 0 {
 			return nil // it is over
 		}

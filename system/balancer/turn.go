@@ -96,7 +96,7 @@ func (t *turn) judge(o providers.Outcome) (c Cooldown, next bool) {
 	return Cooldown{}, false
 }
 
-// retryAfter is how long an outcome asks to wait.
+// retryAfter is how long an outcome asks to wait; zero where it asks to try again at once.
 func retryAfter(o providers.Outcome, otherwise time.Duration) time.Duration {
 	if e, ok := errors.AsType[*ccproxy.Error](o.Err); ok && e.RetryAfter > 0 {
 		return e.RetryAfter
@@ -105,7 +105,7 @@ func retryAfter(o providers.Outcome, otherwise time.Duration) time.Duration {
 		return span(ms, time.Millisecond)
 	}
 	value := o.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 {
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 {
 		return span(seconds, time.Second)
 	}
 	if date, err := http.ParseTime(value); err == nil {

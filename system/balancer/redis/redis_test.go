@@ -99,6 +99,9 @@ func TestState(t *testing.T) {
 			}
 			check(one.Cool(ctx, "claude", "a", balancer.Cooldown{For: time.Hour, Reason: "rate limit"}))
 			check(one.Cool(ctx, "claude", "a", balancer.Cooldown{For: time.Minute, Reason: "shorter"}))
+			check(one.Cool(ctx, "claude", "a", balancer.Cooldown{For: 2 * time.Hour, Reason: "softer", LastResort: true}))
+			check(one.Cool(ctx, "claude", "d", balancer.Cooldown{For: time.Hour, Reason: "softer", LastResort: true}))
+			check(one.Cool(ctx, "claude", "d", balancer.Cooldown{For: time.Minute, Reason: "rate limit"}))
 			check(one.Cool(ctx, "claude", "b", balancer.Cooldown{For: 80 * time.Millisecond, Reason: "upstream failing", LastResort: true}))
 			check(one.Switch(ctx, "claude", "c", false))
 			check(one.Cool(ctx, "other", "a", balancer.Cooldown{For: time.Hour, Reason: "x"}))
@@ -107,6 +110,9 @@ func TestState(t *testing.T) {
 			if a.Off || a.Cooldown.Reason != "rate limit" || a.Cooldown.LastResort ||
 				a.Cooldown.For > time.Hour || a.Cooldown.For < 59*time.Minute || !got["c"].Off {
 				t.Errorf("records: %+v", got)
+			}
+			if d := got["d"].Cooldown; d.LastResort || d.Reason != "rate limit" || d.For > time.Minute {
+				t.Errorf("a rate limit behind a longer last resort: %+v", d)
 			}
 			if b := got["b"]; b.Cooldown.For > 0 && (b.Cooldown.Reason != "upstream failing" || !b.Cooldown.LastResort) {
 				t.Errorf("records: %+v", got)

@@ -51,14 +51,19 @@ for i = 1, #all, 2 do
 end
 return {redis.call('HKEYS', KEYS[1]), cooling}`
 
-// coolScript lets an account cool down unless it does for longer.
+// coolScript lets an account cool down unless it does for longer. What is a last resort goes behind what is not.
+//
+//nolint:dupword // Lua
 const coolScript = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = now + tonumber(ARGV[2])
-local stored = string.match(redis.call('HGET', KEYS[2], ARGV[1]) or '', '^(%d+) ')
-if stored and tonumber(stored) >= ends then
-	return 0
+local stored, resort = string.match(redis.call('HGET', KEYS[2], ARGV[1]) or '', '^(%d+) (%d) ')
+if stored and tonumber(stored) > now then
+	local given = string.sub(ARGV[3], 1, 1)
+	if resort == '0' and given == '1' or resort == given and tonumber(stored) >= ends then
+		return 0
+	end
 end
 redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f', ends) .. ' ' .. ARGV[3])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[2]) then
