@@ -66,15 +66,12 @@ func (e *EventWriter) write() error {
 	if err := e.ctx.Err(); err != nil {
 		return context.Cause(e.ctx)
 	}
-	for rest := e.buf; len(rest) > 0; {
-		if err := e.deadline(time.Now().Add(e.timeout)); err != nil {
-			return err
-		}
-		n, err := e.w.Write(rest[:min(piece, len(rest))])
-		if err != nil {
-			return err
-		}
-		rest = rest[n:]
+	next := func() error { return e.deadline(time.Now().Add(e.timeout)) }
+	if err := next(); err != nil {
+		return err
+	}
+	if _, err := writePieces(e.w, e.buf, piece, next); err != nil {
+		return err
 	}
 	if err := e.control.Flush(); err != nil || !e.strict {
 		return err

@@ -2,6 +2,7 @@ package ccproxy
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -65,26 +66,36 @@ func (s *streamWriter) extend() {
 // Write implements io.Writer for answers that are not streams.
 func (s *streamWriter) Write(b []byte) (int, error) {
 	s.extend()
-	return s.writePieces(b)
+	return s.writeAll(b)
 }
 
-// writePieces writes what the deadline was set for. A client gets that time for each piece of it.
-func (s *streamWriter) writePieces(b []byte) (written int, err error) {
-	for len(b) > piece {
-		n, err := s.w.Write(b[:piece])
-		written += n
-		if err != nil {
-			return written, err
-		}
-		b = b[n:]
-		s.extend()
+// writeAll writes what the deadline was set for. A client gets that time for each piece of it.
+func (s *streamWriter) writeAll(b []byte) (int, error) {
+	if len(b) <= piece { // as nearly all events are
+		return s.w.Write(b)
 	}
-	n, err := s.w.Write(b)
-	return written + n, err
+	return writePieces(s.w, b, piece, func() error { s.extend(); return nil })
 }
 
 // piece is how much a client is written at most that has the time of one write for it.
 const piece = 64 << 10
+
+// writePieces writes b in pieces of at most size bytes. Before each but the first, next gives it time.
+func writePieces(w io.Writer, b []byte, size int, next func() error) (written int, err error) {
+	for len(b) > size {
+		n, err := w.Write(b[:size])
+		written += n
+		if err != nil {
+			return written, err
+		}
+		if err := next(); err != nil {
+			return written, err
+		}
+		b = b[n:]
+	}
+	n, err := w.Write(b)
+	return written + n, err
+}
 
 // write writes a whole event.
 func (s *streamWriter) write(b []byte) error {
@@ -113,7 +124,7 @@ func (s *streamWriter) append(b []byte) error {
 			return errClientGone
 		}
 	}
-	if _, err := s.writePieces(b); err != nil {
+	if _, err := s.writeAll(b); err != nil {
 		return errClientGone
 	}
 	return nil

@@ -157,7 +157,7 @@ func (w *pipeWriter) WriteHeader(status int) {
 	})
 }
 
-func (w *pipeWriter) Write(b []byte) (written int, err error) {
+func (w *pipeWriter) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	if w.req.Method == http.MethodHead {
 		return len(b), nil
@@ -166,17 +166,7 @@ func (w *pipeWriter) Write(b []byte) (written int, err error) {
 	stalled := time.AfterFunc(w.patience, func() { _ = w.pipe.CloseWithError(os.ErrDeadlineExceeded) })
 	defer stalled.Stop()
 	const taken = 4 << 10 // what a reader takes before it has the time once more
-	for len(b) > taken {
-		n, err := w.pipe.Write(b[:taken])
-		written += n
-		if err != nil {
-			return written, err
-		}
-		b = b[n:]
-		stalled.Reset(w.patience)
-	}
-	n, err := w.pipe.Write(b)
-	return written + n, err
+	return writePieces(w.pipe, b, taken, func() error { stalled.Reset(w.patience); return nil })
 }
 
 // SetReadDeadline is for the request's body, as a server's writer has it.

@@ -17,7 +17,7 @@ type entry struct {
 	duration time.Duration
 	err      string
 	usage    *hooks.Usage
-	cost     float64 // in dollars, where it is not in the usage
+	cost     float64 // in dollars, zero where nobody knows
 }
 
 // newEntry makes an entry of an event; it is nil for an event without its payload.
@@ -65,7 +65,7 @@ func (e *entry) members(m *members) {
 	m.text("service_type", e.req.Provider)
 	m.number("tokens_input", usage.InputTokens, e.usage != nil)
 	m.number("tokens_output", usage.OutputTokens, e.usage != nil)
-	if cost := cmp.Or(e.cost, usage.CostUSD); cost > 0 {
-		m.float("cost_usd", cost)
+	if e.cost > 0 {
+		m.float("cost_usd", e.cost)
 	}
 }

@@ -445,22 +445,8 @@ func TestNoLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var up providertest.Upstream
 		defer up.Close()
-		var reg ccproxy.Registry
-		if err := reg.Register(balancer.Factory(), claudeapi.Factory()); err != nil {
-			t.Fatal(err)
-		}
-		proxy, err := reg.Build(ccproxy.Settings{Plugins: map[string]map[string]any{claudeapi.Name: {
-			"base_url": "https://api.test",
-			"accounts": []any{
-				map[string]any{"name": "me", "oauth": "claude-api"}, map[string]any{"name": "team", "api_key": key("team")},
-			},
-		}}}, ccproxy.WithTransport(up.Transport()), ccproxy.WithStrictStart())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := proxy.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		proxy := startAccounts(t, &up, ccproxy.Settings{},
+			map[string]any{"name": "me", "oauth": "claude-api"}, map[string]any{"name": "team", "api_key": key("team")})
 		defer proxy.Shutdown(t.Context())
 		w := httptest.NewRecorder()
 		proxy.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", "/claude/v1/messages", strings.NewReader(message)))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ccproxy-go/ccproxy"
-	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
 	"github.com/ccproxy-go/ccproxy/providers/providertest"
 	"github.com/ccproxy-go/ccproxy/system/balancer"
 )
@@ -21,22 +20,8 @@ func TestRefusedThenNoLogin(t *testing.T) {
 		var up providertest.Upstream
 		defer up.Close()
 		up.Handler = func(providertest.Request) providertest.Reply { return refusal(429, "Retry-After", "30") }
-		var reg ccproxy.Registry
-		if err := reg.Register(balancer.Factory(), claudeapi.Factory()); err != nil {
-			t.Fatal(err)
-		}
-		proxy, err := reg.Build(ccproxy.Settings{Plugins: map[string]map[string]any{claudeapi.Name: {
-			"base_url": "https://api.test",
-			"accounts": []any{
-				map[string]any{"name": "team", "api_key": key("team")}, map[string]any{"name": "me", "oauth": "claude-api"},
-			},
-		}}}, ccproxy.WithTransport(up.Transport()), ccproxy.WithStrictStart())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := proxy.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		proxy := startAccounts(t, &up, ccproxy.Settings{},
+			map[string]any{"name": "team", "api_key": key("team")}, map[string]any{"name": "me", "oauth": "claude-api"})
 		defer proxy.Shutdown(t.Context())
 		for i := range 2 {
 			w := httptest.NewRecorder()
@@ -128,23 +113,9 @@ func TestBreakerOfSwitchedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var up providertest.Upstream
 		defer up.Close()
-		var reg ccproxy.Registry
-		if err := reg.Register(balancer.Factory(), claudeapi.Factory()); err != nil {
-			t.Fatal(err)
-		}
-		proxy, err := reg.Build(ccproxy.Settings{
+		proxy := startAccounts(t, &up, ccproxy.Settings{
 			Breakers: ccproxy.Breakers{BreakerPolicy: ccproxy.BreakerPolicy{Failures: 3, Cooldown: 10 * time.Minute}},
-			Plugins: map[string]map[string]any{claudeapi.Name: {
-				"base_url": "https://api.test",
-				"accounts": []any{map[string]any{"name": "team", "api_key": key("team")}},
-			}},
-		}, ccproxy.WithTransport(up.Transport()), ccproxy.WithStrictStart())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := proxy.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		}, map[string]any{"name": "team", "api_key": key("team")})
 		defer proxy.Shutdown(t.Context())
 		call := func(method, path, body string) *httptest.ResponseRecorder {
 			w := httptest.NewRecorder()

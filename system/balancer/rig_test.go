@@ -188,3 +188,21 @@ func (r *rig) health(t *testing.T) string {
 	}
 	return h.Status
 }
+
+// startAccounts runs a proxy whose provider claude_api has accounts as settings have them.
+func startAccounts(t *testing.T, up *providertest.Upstream, s ccproxy.Settings, accounts ...any) *ccproxy.Proxy {
+	t.Helper()
+	var reg ccproxy.Registry
+	if err := reg.Register(balancer.Factory(), claudeapi.Factory()); err != nil {
+		t.Fatal(err)
+	}
+	s.Plugins = map[string]map[string]any{claudeapi.Name: {"base_url": "https://api.test", "accounts": accounts}}
+	proxy, err := reg.Build(s, ccproxy.WithTransport(up.Transport()), ccproxy.WithStrictStart())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := proxy.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return proxy
+}

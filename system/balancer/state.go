@@ -80,13 +80,12 @@ func (p *plugin) tell(e Event) {
 func (p *pool) cool(ctx context.Context, m *member, c Cooldown) {
 	p.mu.Lock()
 	now := time.Now()
-	end := now.Add(c.For)
-	if harder := m.cools(now) && m.lastResort && !c.LastResort; !harder && !end.After(m.until) || m.bars(now, c) {
+	if m.keeps(now, c) {
 		p.mu.Unlock()
 		return
 	}
 	news := !m.cools(now)
-	m.until, m.reason, m.lastResort, m.changed = end, c.Reason, c.LastResort, now
+	m.until, m.reason, m.lastResort, m.changed = now.Add(c.For), c.Reason, c.LastResort, now
 	p.mu.Unlock()
 	if news {
 		p.tell(Event{Provider: p.provider, Account: m.name, State: stateCooling, Cooldown: c})
@@ -96,9 +95,13 @@ func (p *pool) cool(ctx context.Context, m *member, c Cooldown) {
 	})
 }
 
-// bars reports whether an account cools down in a way that a cooldown as a last resort must not soften.
-func (m *member) bars(now time.Time, c Cooldown) bool {
-	return c.LastResort && m.cools(now) && !m.lastResort
+// keeps reports whether an account's cooldown stays as it is beside another one: one that is no last resort goes first,
+// else the longer one.
+func (m *member) keeps(now time.Time, c Cooldown) bool {
+	if m.cools(now) && m.lastResort != c.LastResort {
+		return c.LastResort
+	}
+	return !now.Add(c.For).After(m.until)
 }
 
 // flip switches an account on or off. The error tells that those who share do not know of it.
@@ -207,8 +210,8 @@ func (p *pool) take(records map[string]Record, asked time.Time) (late []*member)
 		if m.owesOff || m.owesUntil {
 			continue // switching on ends a cooldown
 		}
-		if m.bars(now, r.Cooldown) {
-			continue
+		if m.cools(now) && !m.lastResort && r.Cooldown.LastResort {
+			continue // as in keeps
 		}
 		m.until, m.reason, m.lastResort = time.Time{}, r.Cooldown.Reason, r.Cooldown.LastResort
 		if r.Cooldown.For > 0 {
