@@ -219,8 +219,9 @@ func (ex *exchange) announce() {
 	}
 }
 
+// emit tells hooks of an event. The payload is theirs from here on.
 func (ex *exchange) emit(p hooks.Payload) {
-	ex.proxy.hooks.Emit(hooks.Context{RequestID: ex.id, Provider: ex.provider, Payload: p})
+	ex.proxy.hooks.EmitOwned(hooks.Context{RequestID: ex.id, Provider: ex.provider, Payload: p})
 }
 
 func (ex *exchange) enabled(e hooks.Event) bool { return ex.proxy.hooks.Enabled(e) }

@@ -57,7 +57,10 @@ func (t *relay) endStream(err error) {
 	}
 	end := &hooks.ProviderStreamEnd{
 		Chunks: t.chunks, Bytes: t.bytes, Duration: time.Since(t.begun), TimeToFirstEvent: t.firstAt,
-		Usage: t.ex.usage, Complete: t.complete && err == nil,
+		Complete: t.complete && err == nil,
+	}
+	if u := t.ex.usage; u != nil {
+		end.Usage = new(*u) // the event is the hooks' own
 	}
 	if err != nil {
 		end.Err = err.Error()

@@ -42,7 +42,7 @@ type delivery struct {
 type news struct {
 	hc     Context
 	weight int
-	shared Payload // the copy of those that only read it, once there is one
+	shared Payload // what those get that only read it, once there is one
 }
 
 // payload returns what an observer may keep: its own copy, or that which is shared.

@@ -96,36 +96,45 @@ func TestEmitWithoutAPayload(t *testing.T) {
 	})
 }
 
-// TestReadOnlyObserversShare holds that those who only read have one copy together, and that neither the sender nor an
-// observer with a copy of its own can change it.
+// TestReadOnlyObserversShare holds that those who only read have one payload together, the sender's own if it gives that
+// away, and that nobody else can change it.
 func TestReadOnlyObserversShare(t *testing.T) {
 	t.Parallel()
-	for _, sent := range samples() {
-		t.Run(string(sent.Event()), func(t *testing.T) {
-			t.Parallel()
-			want := fmt.Sprintf("%#v", deref(sent))
-			synctest.Test(t, func(t *testing.T) {
-				var reg hooks.Registry
-				var shared []hooks.Payload
-				for i := range 5 {
-					register(t, &reg, hooks.Observe(fmt.Sprint(i), func(_ context.Context, hc *hooks.Context) error {
-						if i%2 == 0 {
-							shared = append(shared, hc.Payload)
-							return nil
-						}
-						spoil(hc.Payload)
-						return nil
-					}, sent.Event()), hooks.Options{ReadOnly: i%2 == 0, Priority: 5 - i})
-				}
-				reg.Emit(hooks.Context{Payload: sent})
-				synctest.Wait()
-				if len(shared) != 3 || shared[0] != shared[1] || shared[0] != shared[2] || shared[0] == sent {
-					t.Fatalf("payloads %p, sent %p; want one copy for three", shared, sent)
-				}
-				if got := fmt.Sprintf("%#v", deref(shared[0])); got != want {
-					t.Errorf("those who read saw\n%s\nwant\n%s", got, want)
-				}
+	for _, owned := range []bool{false, true} {
+		for _, sent := range samples() {
+			t.Run(fmt.Sprintf("%s/owned=%t", sent.Event(), owned), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { testReadOnly(t, sent, owned) })
 			})
-		})
+		}
+	}
+}
+
+func testReadOnly(t *testing.T, sent hooks.Payload, owned bool) {
+	t.Helper()
+	want := fmt.Sprintf("%#v", deref(sent))
+	var reg hooks.Registry
+	var shared []hooks.Payload
+	for i := range 5 {
+		register(t, &reg, hooks.Observe(fmt.Sprint(i), func(_ context.Context, hc *hooks.Context) error {
+			if i%2 == 0 {
+				shared = append(shared, hc.Payload)
+				return nil
+			}
+			spoil(hc.Payload)
+			return nil
+		}, sent.Event()), hooks.Options{ReadOnly: i%2 == 0, Priority: 5 - i})
+	}
+	emit := reg.Emit
+	if owned {
+		emit = reg.EmitOwned
+	}
+	emit(hooks.Context{Payload: sent})
+	synctest.Wait()
+	if len(shared) != 3 || shared[0] != shared[1] || shared[0] != shared[2] || (shared[0] == sent) != owned {
+		t.Fatalf("payloads %p, sent %p; want one for three", shared, sent)
+	}
+	if got := fmt.Sprintf("%#v", deref(shared[0])); got != want {
+		t.Errorf("those who read saw\n%s\nwant\n%s", got, want)
 	}
 }

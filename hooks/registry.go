@@ -168,7 +168,13 @@ func (r *Registry) Enabled(e Event) bool {
 // Emit tells the observers of an event. It fills in Event from the payload and Time from the clock if they
 // are zero, gives each observer a copy, and never waits for one. The payload may be reused once Emit has
 // returned.
-func (r *Registry) Emit(hc Context) {
+func (r *Registry) Emit(hc Context) { r.emit(hc, nil) }
+
+// EmitOwned is [Registry.Emit] for a payload that nobody else has: the caller touches neither it nor what it refers to
+// from here on. Those that only read get the payload itself, which saves the copy. See [Options.ReadOnly].
+func (r *Registry) EmitOwned(hc Context) { r.emit(hc, hc.Payload) }
+
+func (r *Registry) emit(hc Context, shared Payload) {
 	t := r.table.Load()
 	if t == nil {
 		return
@@ -183,7 +189,7 @@ func (r *Registry) Emit(hc Context) {
 	if hc.Time.IsZero() {
 		hc.Time = time.Now()
 	}
-	n := news{hc: hc, weight: weightOf(hc.Payload)}
+	n := news{hc: hc, weight: weightOf(hc.Payload), shared: shared}
 	for _, o := range observers {
 		o.offer(&n)
 	}
