@@ -19,15 +19,17 @@ type answer struct {
 // its answer tells whether there is something to take back.
 func (l *Limiter) ask(ctx context.Context, r limit.Request, answers chan<- answer) {
 	detached := context.WithoutCancel(ctx)
-	raw, err := l.run(detached, beginScript, r.Key, r.ID, max(r.Policy.Concurrency, 0),
-		cost(r.Policy.RequestsPerMinute), cost(r.Policy.TokensPerMinute), l.lease().Microseconds())
-	a := answer{err: err}
-	if err == nil {
-		a.Decision, a.err = decision(raw, r.Policy)
+	if err := l.settle(detached); err != nil {
+		select {
+		case answers <- answer{err: err}:
+		case <-ctx.Done():
+		}
+		return
 	}
+	a := l.decide(detached, r)
 	select {
 	case answers <- a:
-		if err != nil {
+		if a.err != nil {
 			l.takeBack(detached, r, false) // without an answer it may count all the same
 		}
 	case <-ctx.Done(): // so that nobody waits for the answer
@@ -35,6 +37,16 @@ func (l *Limiter) ask(ctx context.Context, r limit.Request, answers chan<- answe
 			l.takeBack(detached, r, a.err == nil)
 		}
 	}
+}
+
+func (l *Limiter) decide(ctx context.Context, r limit.Request) (a answer) {
+	raw, err := l.run(ctx, beginScript, r.Key, r.ID, max(r.Policy.Concurrency, 0),
+		cost(r.Policy.RequestsPerMinute), cost(r.Policy.TokensPerMinute), l.lease().Microseconds())
+	if err != nil {
+		return answer{err: err}
+	}
+	a.Decision, a.err = decision(raw, r.Policy)
+	return a
 }
 
 // undoScript takes back what beginScript has counted. The arguments are the id, what a request costs, and 1 if it has

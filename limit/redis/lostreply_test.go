@@ -13,11 +13,11 @@ import (
 	"github.com/ccproxy-go/ccproxy/limit"
 )
 
-// lossy is a line to a server that breaks once while the answer to a script is under way.
+// lossy is a line to a server that breaks while the answer to a script is under way.
 type lossy struct {
 	listener net.Listener
 	server   string
-	armed    atomic.Bool
+	losses   atomic.Int32 // still to come
 	all      sync.WaitGroup
 }
 
@@ -67,7 +67,7 @@ func (l *lossy) relay(client net.Conn) {
 	b := make([]byte, 64<<10)
 	for {
 		n, err := up.Read(b)
-		if script.Load() && l.armed.CompareAndSwap(true, false) {
+		if script.Load() && l.losses.Add(-1) >= 0 {
 			return
 		}
 		if _, werr := client.Write(b[:n]); err != nil || werr != nil {
@@ -102,7 +102,7 @@ func TestLostReply(t *testing.T) {
 			}
 			for i, id := range []string{"1", "2"} {
 				r := limit.Request{Key: "caller", ID: id, Policy: tt.policy}
-				line.armed.Store(true)
+				line.losses.Store(1)
 				d, err := l.Begin(t.Context(), r)
 				if err != nil || d.Refused != "" {
 					t.Fatalf("request %s: %+v, %v", id, d, err)
@@ -113,14 +113,14 @@ func TestLostReply(t *testing.T) {
 				if tt.policy.Concurrency == 0 && tt.policy.TokensPerMinute == 0 {
 					continue // the end is nothing to tell
 				}
-				if line.armed.Load() {
+				if line.losses.Load() > 0 {
 					t.Error("no answer was lost at the beginning")
 				}
-				line.armed.Store(true)
+				line.losses.Store(1)
 				if err := l.End(t.Context(), r, 100); err != nil {
 					t.Fatal(err)
 				}
-				if line.armed.Load() {
+				if line.losses.Load() > 0 {
 					t.Error("no answer was lost at the end")
 				}
 			}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -59,10 +60,15 @@ type Limiter struct {
 	closer func() error
 	asking sync.WaitGroup // for Begin, and to take back what nobody waits for any more
 
+	settling sync.Mutex // held while Redis is told of ends that it has missed
+	sends    atomic.Uint64
+
 	mu      sync.Mutex
 	until   time.Time // the end of the pause
 	running map[running]struct{}
 	renewer *renewer // nil while nothing runs
+	missed  []end    // that Redis could not be told of
+	telling bool     // some of them are on their way
 }
 
 // running is a request that counts for concurrency.
@@ -84,10 +90,13 @@ func Open(address string) (*Limiter, error) {
 }
 
 // Close closes the client that Open made. It leaves one alone that the caller brought. Before, it waits until the
-// requests are given back whose callers have left during Begin, no longer than Redis may take to answer. No call of
-// Begin may be under way.
+// requests are given back whose callers have left during Begin, and tells Redis of ends that it has missed, no longer
+// than Redis may take to answer. No call of Begin may be under way.
 func (l *Limiter) Close() error {
 	l.asking.Wait()
+	l.settling.Lock()
+	_ = l.tellMissed(context.Background()) // also while Redis is left alone; without success leases end by themselves
+	l.settling.Unlock()
 	if l.closer == nil {
 		return nil
 	}
@@ -148,24 +157,6 @@ if refused == '' then
 end
 return {refused, math.ceil(wait), math.ceil(requests), math.ceil(tokens)}`
 
-// endScript ends a request. The arguments are its id, and the debt that its tokens make, once.
-//
-//nolint:dupword // Lua
-const endScript = `
-redis.call('ZREM', KEYS[1], ARGV[1])
-local cost = tonumber(ARGV[2])
-if cost > 0 and redis.call('HGET', KEYS[2], 'ended') ~= ARGV[1] then
-	local time = redis.call('TIME')
-	local now = time[1] * 1000000 + time[2]
-	local last = math.max(tonumber(redis.call('HGET', KEYS[2], 'tokens') or '0') or 0, now)
-	local ends = math.min(last + cost, now + tonumber(ARGV[3]))
-	redis.call('HSET', KEYS[2], 'tokens', string.format('%.0f', ends), 'ended', ARGV[1])
-	if redis.call('PTTL', KEYS[2]) < (ends - now) / 1000 + 1000 then
-		redis.call('PEXPIRE', KEYS[2], math.ceil((ends - now) / 1000) + 1000)
-	end
-end
-return ''`
-
 // Begin implements [limit.Limiter]. Besides the error of ctx it returns [ErrUnavailable]. A request that Redis has let
 // in when it returns an error is given back, as soon as Redis answers.
 func (l *Limiter) Begin(ctx context.Context, r limit.Request) (limit.Decision, error) {
@@ -218,19 +209,4 @@ func decision(answer any, p limit.Policy) (limit.Decision, error) {
 		Requests: limit.Meter(p.RequestsPerMinute).Budget(spans[1]),
 		Tokens:   limit.Meter(p.TokensPerMinute).Budget(spans[2]),
 	}, nil
-}
-
-// End implements [limit.Limiter].
-func (l *Limiter) End(ctx context.Context, r limit.Request, tokens int64) error {
-	l.drop(running{r.Key, r.ID})
-	debt := limit.Meter(r.Policy.TokensPerMinute).Cost(tokens)
-	if debt == 0 && r.Policy.Concurrency <= 0 {
-		return nil
-	}
-	if err := l.paused(); err != nil {
-		return err
-	}
-	_, err := l.run(ctx, endScript, r.Key, r.ID, float64(debt)/float64(time.Microsecond),
-		(limit.Window + limit.MaxDebt).Microseconds())
-	return err
 }
