@@ -50,6 +50,21 @@ func TestBegunIsFinal(t *testing.T) {
 	}
 }
 
+// A provider that returns an answer beside an error has failed, and what it has opened is closed.
+func TestAnswerBesideAnError(t *testing.T) {
+	t.Parallel()
+	var closed atomic.Bool
+	body := closer{strings.NewReader("{}"), func() { closed.Store(true) }}
+	both := spare{fail: func() (*ccproxy.Answer, error) {
+		return &ccproxy.Answer{Body: body}, &ccproxy.Error{Status: http.StatusBadRequest, Message: "not this"}
+	}}
+	r := newRig(t, rigSetup{plugins: []ccproxy.Factory{both.factory()}})
+	rec := visit(r.proxy, http.MethodPost, "/spare/v1/messages", wholeBody)
+	if rec.Code != http.StatusBadRequest || !closed.Load() {
+		t.Errorf("got %d %s; closed: %t", rec.Code, rec.Body, closed.Load())
+	}
+}
+
 // uncounted is a provider that fails, and does not count tokens.
 type uncounted struct{ refuses atomic.Bool }
 

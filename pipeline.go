@@ -266,10 +266,10 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 	start, converted := time.Now(), len(call.lost)
 	ans, err := p.provider.Do(ctx, call)
 	p.logLosses(ctx, call, "request", call.lost[converted:])
+	err = answered(ans, err)
 	if p.op == OpCountTokens && errors.Is(err, ErrUnsupported) {
 		return p.estimate(call)
 	}
-	err = answered(ans, err)
 	if err != nil {
 		return nil, err
 	}
@@ -290,8 +290,12 @@ func (ex *exchange) received(ans *Answer, start time.Time) {
 	}
 }
 
-// answered is the error of a call, which a provider that answers nothing has failed at.
+// answered is the error of a call, which a provider that answers nothing has failed at. What comes beside an error is no
+// answer.
 func answered(ans *Answer, err error) error {
+	if err != nil && ans != nil && ans.Body != nil {
+		_ = ans.Body.Close()
+	}
 	if err == nil && (ans == nil || ans.Body == nil && ans.Events == nil) {
 		return &Error{Message: "the provider answered nothing"}
 	}

@@ -20,7 +20,8 @@ type Provider interface {
 	// Do performs one call. ctx ends when the client goes away, and with it the call must end, also while
 	// the answer is being read. A failure of the upstream that has a status and a body is an Answer; anything
 	// else is an error: an *[Error] says what the client gets, other errors become a 502. ErrUnsupported
-	// tells that the provider does not offer the operation, ErrBegun that the call is not to be made again.
+	// tells that the provider does not offer the operation, ErrBegun that the call is not to be made again. The
+	// Body of an Answer beside an error is closed unread.
 	Do(ctx context.Context, call *Call) (*Answer, error)
 }
 
