@@ -290,8 +290,8 @@ func (ex *exchange) received(ans *Answer, start time.Time) {
 	}
 }
 
-// answered is the error of a call, which a provider that answers nothing has failed at. What comes beside an error is no
-// answer.
+// answered is the error of a call, which a provider that answers nothing has failed at. What comes beside an error is
+// no answer.
 func answered(ans *Answer, err error) error {
 	if err != nil && ans != nil && ans.Body != nil {
 		_ = ans.Body.Close()

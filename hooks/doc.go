@@ -40,9 +40,9 @@
 //
 // [Registry.Enabled] is an atomic load and a map look-up: whoever emits asks it before building a payload.
 // [Registry.Emit] copies the payload once for each observer, of those registered with [Options.ReadOnly] once for all
-// together ([Registry.EmitOwned] not even that), and never waits. A call of an observer costs one allocation more; the timer and the channel of its context
-// are made when the hook asks for them. Observers share a goroutine, which goes from one to the other; where a hook
-// keeps it for about a millisecond, or there is more to do than it gets done, another goes on with the rest. All
-// mutators of a request share a goroutine, as long as none of them overruns its timeout. An idle registry has no
-// goroutine.
+// together ([Registry.EmitOwned] not even that), and never waits. A call of an observer costs one allocation more; the
+// timer and the channel of its context are made when the hook asks for them. Observers share a goroutine, which goes
+// from one to the other; where a hook keeps it for about a millisecond, or there is more to do than it gets done,
+// another goes on with the rest. All mutators of a request share a goroutine, as long as none of them overruns its
+// timeout. An idle registry has no goroutine.
 package hooks
