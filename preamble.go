@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/internal/errorcode"
 )
 
 // isPreamble tells of an event of a stream that says no more than that an answer is going to come.
@@ -85,14 +86,8 @@ func firstResponsesError(f adapters.Format, data []byte) *Error {
 	}
 	code := member("code")
 	e := &Error{
-		Status: statusOfCode(code), Code: code,
+		Status: cmp.Or(errorcode.Named(code), http.StatusInternalServerError), Code: code,
 		Message: cmp.Or(member("message"), "the provider answered with an error"),
-	}
-	if e.Status == 0 {
-		e.Status = statusOfType(code)
-	}
-	if e.Status == http.StatusBadGateway {
-		e.Status = http.StatusInternalServerError
 	}
 	return e
 }

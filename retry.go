@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -147,33 +145,6 @@ func (b *retryBudget) earn(part float64) {
 			return
 		}
 	}
-}
-
-// retryAfter reads how long an upstream wants to be left alone; 0 where it does not say.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms > 0 {
-		return span(ms, time.Millisecond)
-	}
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		return span(seconds, time.Second)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
-}
-
-// span is a number of units, as far as it makes sense to tell them apart.
-func span(n float64, unit time.Duration) time.Duration {
-	const most = 365 * 24 * time.Hour
-	switch {
-	case math.IsNaN(n) || n <= 0:
-		return 0
-	case n >= float64(most/unit):
-		return most
-	}
-	return time.Duration(n * float64(unit))
 }
 
 // unsent tells of an error of a transport after which the upstream cannot have seen the request.

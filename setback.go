@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/retryafter"
 )
 
 // setback is a failure of an attempt for which the client has not been sent anything.
@@ -25,7 +26,7 @@ func setbackOf(err error, latency time.Duration) *setback {
 	e := asError(err)
 	s := &setback{cause: err, err: e, status: e.status(), after: e.RetryAfter, latency: latency, unsent: unsent(err)}
 	if s.after == 0 && e.Header != nil {
-		s.after = retryAfter(e.Header, time.Now())
+		s.after, _ = retryafter.From(e.Header, time.Now())
 	}
 	// These two are the proxy's own words.
 	s.told = s.status != http.StatusBadGateway && s.status != http.StatusGatewayTimeout
@@ -37,8 +38,9 @@ func setbackOf(err error, latency time.Duration) *setback {
 func (t *relay) setback() *setback {
 	s := &setback{
 		err: &Error{Status: t.ans.Status, Message: http.StatusText(t.ans.Status)}, status: t.ans.Status,
-		after: retryAfter(t.ans.Header, time.Now()), latency: time.Since(t.begun), told: true,
+		latency: time.Since(t.begun), told: true,
 	}
+	s.after, _ = retryafter.From(t.ans.Header, time.Now())
 	if t.ans.Header.Get("X-Should-Retry") == "false" {
 		s.told = false // it wants no other, whatever the status
 	}

@@ -198,56 +198,11 @@ func firstError(f adapters.Format, data []byte) *Error {
 	if status > 0 {
 		code = strconv.Itoa(status)
 	}
-	return &Error{Status: cmp.Or(status, statusOfCode(code), statusOfType(typ)), Type: typ, Code: code, Message: msg}
+	status = cmp.Or(status, errorcode.Named(code), errorcode.Named(typ), http.StatusBadGateway)
+	return &Error{Status: status, Type: typ, Code: code, Message: msg}
 }
 
-// statusOfCode is the status that goes with a code of OpenAI's, which says more than the type; 0 for others.
-func statusOfCode(code string) int {
-	switch code {
-	case "invalid_api_key":
-		return http.StatusUnauthorized
-	case "model_not_found":
-		return http.StatusNotFound
-	case "context_length_exceeded":
-		return http.StatusBadRequest
-	case "rate_limit_exceeded", "insufficient_quota":
-		return http.StatusTooManyRequests
-	case "server_is_overloaded", "slow_down":
-		return http.StatusServiceUnavailable
-	default:
-		return 0
-	}
-}
-
-func statusOfType(typ string) int {
-	switch typ {
-	case "invalid_request_error":
-		return http.StatusBadRequest
-	case "authentication_error":
-		return http.StatusUnauthorized
-	case "billing_error":
-		return http.StatusPaymentRequired
-	case "permission_error":
-		return http.StatusForbidden
-	case "not_found_error":
-		return http.StatusNotFound
-	case "request_too_large":
-		return http.StatusRequestEntityTooLarge
-	case "rate_limit_error", "rate_limit_exceeded", "insufficient_quota":
-		return http.StatusTooManyRequests
-	case "timeout_error":
-		return http.StatusGatewayTimeout
-	case "overloaded_error":
-		return statusOverloaded
-	case "api_error", "server_error":
-		return http.StatusInternalServerError
-	default:
-		return http.StatusBadGateway
-	}
-}
-
-// statusOverloaded is Anthropic's status for overloaded_error.
-const statusOverloaded = 529
+const statusOverloaded = errorcode.Overloaded
 
 // eventName is string(name) without an allocation for the events that make up streams.
 func eventName(name []byte) string {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
+	"github.com/ccproxy-go/ccproxy/internal/errorcode"
 )
 
 // Conversion is an optional upgrade of a [FormatAdapter], as adapters made of codecs have it: it tells what was
@@ -61,7 +62,7 @@ func (e *StreamError) Unwrap() error { return e.Err }
 func (e *StreamError) Info() ErrorInfo {
 	f := e.Failure
 	info := ErrorInfo{
-		Status: cmp.Or(f.Status, statusOfFailure(f.Type)), Message: f.Message.String(),
+		Status: cmp.Or(f.Status, errorcode.Named(f.Type), http.StatusBadGateway), Message: f.Message.String(),
 		Code: f.Code.String(), Param: f.Param.String(), RequestID: f.RequestID.String(),
 	}
 	if info.Message == "" {
@@ -76,32 +77,4 @@ func failureOf(e *canonical.Error) canonical.Error {
 		return canonical.Error{}
 	}
 	return *e
-}
-
-// statusOfFailure is the status that goes with an error that came in a stream.
-func statusOfFailure(typ string) int {
-	switch typ {
-	case "invalid_request_error":
-		return http.StatusBadRequest
-	case "authentication_error":
-		return http.StatusUnauthorized
-	case "billing_error":
-		return http.StatusPaymentRequired
-	case "permission_error":
-		return http.StatusForbidden
-	case "not_found_error":
-		return http.StatusNotFound
-	case "request_too_large":
-		return http.StatusRequestEntityTooLarge
-	case "rate_limit_error":
-		return http.StatusTooManyRequests
-	case "timeout_error":
-		return http.StatusGatewayTimeout
-	case "overloaded_error":
-		return statusOverloaded
-	case "api_error":
-		return http.StatusInternalServerError
-	default:
-		return http.StatusBadGateway
-	}
 }

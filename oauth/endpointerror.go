@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ccproxy-go/ccproxy/internal/retryafter"
 )
 
 // EndpointError is a request to an authorization server that did not give what was asked for. It wraps
@@ -159,17 +160,7 @@ func isCode(s string) bool {
 // maxRetryAfter bounds how long one answer can keep us from asking again.
 const maxRetryAfter = time.Hour
 
-// retryAfter reads the header of that name: seconds, or a date.
 func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	wait := time.Duration(0)
-	if seconds, err := strconv.ParseFloat(v, 64); err == nil {
-		if !(seconds > 0) {
-			return 0
-		}
-		wait = time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
-	} else if date, err := http.ParseTime(v); err == nil {
-		wait = date.Sub(now)
-	}
-	return max(0, min(wait, maxRetryAfter))
+	wait, _ := retryafter.From(h, now)
+	return min(wait, maxRetryAfter)
 }

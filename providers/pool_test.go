@@ -192,7 +192,7 @@ func TestPoolStreams(t *testing.T) {
 		{"code", `data: {"error":{"type":"x","code":"rate_limit_exceeded","message":"no"}}` + "\n\n", 429},
 		{
 			"failed response",
-			"event: response.failed\ndata: " + `{"type":"response.failed","response":{"id":"r","error":{"code":"slow_down","message":"no"}}}` + "\n\n", 529,
+			"event: response.failed\ndata: " + `{"type":"response.failed","response":{"id":"r","error":{"code":"slow_down","message":"no"}}}` + "\n\n", 503,
 		},
 		{"created response", "event: response.created\ndata: " + `{"type":"response.created","response":{"id":"r","error":null}}` + "\n\n", 200},
 		{"error of Responses", "event: error\ndata: " + `{"type":"error","code":"rate_limit_exceeded","message":"no","sequence_number":0}` + "\n\n", 429},

@@ -130,7 +130,7 @@ func statusOfEvent(event []byte) int {
 					return status
 				}
 				text, _ := rawjson.String(name)
-				if status := statusOfError(text); status != 0 {
+				if status := errorcode.Named(text); status != 0 {
 					return status
 				}
 			}
@@ -156,24 +156,4 @@ func errorOf(data []byte) []byte {
 		return data
 	}
 	return nil
-}
-
-// statusOfError is the status that goes with an error's code or type, 0 for one that is not known.
-func statusOfError(name string) int {
-	const statusOverloaded = 529
-	switch name {
-	case "rate_limit_error", "rate_limit_exceeded", "insufficient_quota":
-		return http.StatusTooManyRequests
-	case "overloaded_error", "server_is_overloaded", "slow_down":
-		return statusOverloaded
-	case "authentication_error", "invalid_api_key":
-		return http.StatusUnauthorized
-	case "billing_error":
-		return http.StatusPaymentRequired
-	case "permission_error":
-		return http.StatusForbidden
-	case "invalid_request_error", "context_length_exceeded":
-		return http.StatusBadRequest
-	}
-	return 0
 }

@@ -13,3 +13,16 @@ func TestStatus(t *testing.T) {
 		}
 	}
 }
+
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]int{
+		"invalid_request_error": 400, "invalid_api_key": 401, "billing_error": 402, "permission_error": 403,
+		"model_not_found": 404, "request_too_large": 413, "insufficient_quota": 429, "server_error": 500, "slow_down": 503,
+		"timeout_error": 504, "overloaded_error": Overloaded, "": 0, "Rate_Limit_Error": 0, "429": 0,
+	} {
+		if got := Named(name); got != want {
+			t.Errorf("Named(%q) = %d, want %d", name, got, want)
+		}
+	}
+}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/internal/retryafter"
 	"github.com/ccproxy-go/ccproxy/providers"
 )
 
@@ -101,23 +101,8 @@ func retryAfter(o providers.Outcome, otherwise time.Duration) time.Duration {
 	if e, ok := errors.AsType[*ccproxy.Error](o.Err); ok && e.RetryAfter > 0 {
 		return e.RetryAfter
 	}
-	if ms, err := strconv.ParseFloat(o.Header.Get("Retry-After-Ms"), 64); err == nil && ms > 0 {
-		return span(ms, time.Millisecond)
-	}
-	value := o.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds >= 0 {
-		return span(seconds, time.Second)
-	}
-	if date, err := http.ParseTime(value); err == nil {
-		if left := time.Until(date); left > 0 {
-			return left
-		}
+	if d, ok := retryafter.From(o.Header, time.Now()); ok {
+		return d
 	}
 	return otherwise
-}
-
-// span is a number of units, however large it is.
-func span(n float64, unit time.Duration) time.Duration {
-	const most = float64(1 << 62)
-	return time.Duration(min(n*float64(unit), most))
 }
