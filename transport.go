@@ -76,8 +76,8 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	body, pw := io.Pipe()
 	w := &pipeWriter{
-		req: req, request: request, header: make(http.Header), body: body, pipe: pw, ready: make(chan struct{}),
-		patience: t.proxy.limits.WriteTimeout,
+		ctx: ctx, req: req, request: request, header: make(http.Header), body: body, pipe: pw,
+		ready: make(chan struct{}), patience: t.proxy.limits.WriteTimeout,
 	}
 	w.closer = func() { cancel(); _ = body.Close() } // never fails
 	// As net/http's own transport does, an answer whose context ends is an error at once, not half an answer.
@@ -121,6 +121,7 @@ func (t *inProcess) serve(w *pipeWriter, r *http.Request) {
 
 // pipeWriter is the response writer behind an in-process answer.
 type pipeWriter struct {
+	ctx     context.Context //nolint:containedctx // of the call
 	req     *http.Request
 	request *callBody
 	header  http.Header
@@ -184,7 +185,8 @@ func (w *pipeWriter) FlushError() error {
 func (w *pipeWriter) finish() {
 	w.WriteHeader(http.StatusOK)
 	if w.settled() {
-		_ = w.pipe.Close() // never fails
+		// A handler that heard of the context's end may be here before whoever tells the reader.
+		_ = w.pipe.CloseWithError(context.Cause(w.ctx)) // never fails; without a cause it is the answer's end
 	}
 }
 

@@ -208,6 +208,49 @@ func TestTransportCancelInTheStream(t *testing.T) {
 	}
 }
 
+// TestTransportCancelIsNoEnd has many calls canceled at once, whose handlers hear of it before whoever tells the reader,
+// or after: a canceled answer must not look like a whole one.
+func TestTransportCancelIsNoEnd(t *testing.T) {
+	t.Parallel()
+	const calls = 2000
+	half := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.WriteString(w, "half"); err != nil {
+			t.Error(err)
+		}
+		<-r.Context().Done()
+	})
+	r := newRig(t, rigSetup{quiet: true, plugins: []ccproxy.Factory{ccproxy.NewFactory(ccproxy.Manifest{
+		Name: "half", Middleware: []ccproxy.MiddlewareSpec{{
+			Name: "half", Layer: middleware.LayerApplication, New: func(*ccproxy.PluginContext) (middleware.Func, error) {
+				return func(http.Handler) http.Handler { return half }, nil
+			},
+		}},
+	}, nil)}})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var begun, ended sync.WaitGroup
+	for range calls {
+		begun.Add(1)
+		ended.Go(func() {
+			resp, err := r.proxy.Transport().RoundTrip(newCall(ctx, t, streamBody))
+			if err != nil {
+				t.Error(err)
+				begun.Done()
+				return
+			}
+			defer resp.Body.Close()
+			_, err = io.ReadFull(resp.Body, make([]byte, len("half")))
+			begun.Done()
+			if rest, end := io.ReadAll(resp.Body); err != nil || !errors.Is(end, context.Canceled) || len(rest) > 0 {
+				t.Errorf("%v; after the end of the context: %q, %v", err, rest, end)
+			}
+		})
+	}
+	begun.Wait()
+	cancel()
+	ended.Wait()
+}
+
 func TestTransportOutOfService(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigSetup{quiet: true, waiting: true})
