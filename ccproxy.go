@@ -56,6 +56,7 @@ type Proxy struct {
 	live       atomic.Pointer[serving]
 	interrupt  atomic.Pointer[context.CancelCauseFunc] // ends a start that is under way
 	flights    flights
+	exchanges  atomic.Uint64 // begun so far
 	guard      guard
 	callers    *callerLimits
 	complaints hostComplaints

@@ -21,6 +21,7 @@ import (
 type exchange struct {
 	w      http.ResponseWriter
 	id     string // of the request
+	number uint64 // which no other exchange of the proxy has
 	proxy  *Proxy
 	r      *http.Request
 	ctx    exchangeContext // of r
@@ -79,12 +80,12 @@ func exchangeFrom(ctx context.Context) *exchange {
 	return ex
 }
 
-// callIDs returns the request id and provider of the call that a context belongs to.
-func callIDs(ctx context.Context) (id, provider string) {
+// eventContext is the part of an event that says which call it is about, as far as a context belongs to one.
+func eventContext(ctx context.Context) (hc hooks.Context) {
 	if ex := exchangeFrom(ctx); ex != nil {
-		return ex.id, ex.provider
+		hc.RequestID, hc.Exchange, hc.Provider = ex.id, ex.number, ex.provider
 	}
-	return "", ""
+	return hc
 }
 
 // observe finds the endpoint of a request, makes it one that drains wait for, contains panics, and tells hooks how
@@ -93,7 +94,10 @@ func (s *serving) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
-		ex := &exchange{w: w, id: middleware.RequestIDFrom(ctx), proxy: s.proxy, begun: time.Now()}
+		ex := &exchange{
+			w: w, id: middleware.RequestIDFrom(ctx), number: s.proxy.exchanges.Add(1), proxy: s.proxy,
+			begun: time.Now(),
+		}
 		ex.ctx = exchangeContext{ctx, ex}
 		ex.r = r.WithContext(&ex.ctx)
 		ex.rewrite(s.routes.match(r.Method, r.URL))
@@ -221,7 +225,9 @@ func (ex *exchange) announce() {
 
 // emit tells hooks of an event. The payload is theirs from here on.
 func (ex *exchange) emit(p hooks.Payload) {
-	ex.proxy.hooks.EmitOwned(hooks.Context{RequestID: ex.id, Provider: ex.provider, Payload: p})
+	ex.proxy.hooks.EmitOwned(hooks.Context{
+		RequestID: ex.id, Exchange: ex.number, Provider: ex.provider, Payload: p,
+	})
 }
 
 func (ex *exchange) enabled(e hooks.Event) bool { return ex.proxy.hooks.Enabled(e) }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/internal/lease"
+	"github.com/ccproxy-go/ccproxy/internal/scrub"
 	"github.com/ccproxy-go/ccproxy/internal/secret"
 	"github.com/ccproxy-go/ccproxy/internal/wiretap"
 )
@@ -67,20 +68,26 @@ func (t *managedTransport) send(req *http.Request) (*http.Response, error) {
 }
 
 func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
-	id, provider := callIDs(req.Context())
+	about := eventContext(req.Context())
+	about.Plugin = t.owner
+	id := about.RequestID
 	emit := func(p hooks.Payload) {
 		if t.hooks.Enabled(p.Event()) {
-			t.hooks.Emit(hooks.Context{RequestID: id, Provider: provider, Plugin: t.owner, Payload: p})
+			hc := about
+			hc.Payload = p
+			t.hooks.EmitOwned(hc)
 		}
 	}
-	address := hooks.SafeURL(req.URL)
+	secrets := scrub.Known(repeatable(req)...)
+	address := secrets.Without(hooks.SafeURL(req.URL))
 	if t.hooks.Enabled(hooks.EventHTTPRequest) {
 		body, cut := bodySnapshot(req)
-		for _, credential := range repeatable(req) {
-			body = withoutSecret(body, credential)
+		body = secrets.Without(body)
+		if cut {
+			body = secrets.Rest(body)
 		}
 		emit(&hooks.HTTPRequest{
-			ID: id, Method: req.Method, URL: address, Header: hooks.SnapshotHeader(masked(req)),
+			ID: id, Method: req.Method, URL: address, Header: hooks.SnapshotHeader(secrets.Header(masked(req))),
 			Body: body, BodyTruncated: cut, Upstream: true,
 		})
 	}
@@ -114,15 +121,9 @@ func once(req *http.Request) *http.Request {
 
 // withoutEcho drops the fields of an answer in which an upstream repeats a credential of the request.
 func withoutEcho(answer http.Header, req *http.Request) http.Header {
-	safe := hooks.SnapshotHeader(masked(req))
 	out := answer
-	for name, values := range req.Header {
-		if safe.Value(name) != redacted {
-			continue
-		}
-		for _, v := range values {
-			out = withoutValue(out, v[strings.LastIndexByte(v, ' ')+1:]) // "Bearer x" is repeated as x, too
-		}
+	for _, credential := range credentials(req) {
+		out = withoutValue(out, credential)
 	}
 	return out
 }
@@ -146,21 +147,13 @@ const redacted = "[REDACTED]"
 // shortestSecret is the length of a credential that is looked for: a shorter word is found by chance.
 const shortestSecret = 8
 
-// repeatable are the credentials that a body is searched for: those that are sent, and those of the client.
+// repeatable are the credentials that a request is searched for: those that are sent, and those of the client.
 func repeatable(req *http.Request) []string {
 	found := credentials(req)
 	if ex := exchangeFrom(req.Context()); ex != nil && ex.r != nil {
 		found = append(found, credentials(ex.r)...)
 	}
 	return found
-}
-
-// withoutSecret is a body that does not repeat a credential.
-func withoutSecret(body, credential string) string {
-	if len(credential) < shortestSecret {
-		return body
-	}
-	return strings.ReplaceAll(body, credential, redacted)
 }
 
 func withoutValue(h http.Header, secret string) http.Header {

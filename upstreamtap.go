@@ -2,15 +2,15 @@ package ccproxy
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/scrub"
 	"github.com/ccproxy-go/ccproxy/internal/wiretap"
 )
 
 // tapped shows an exchange, the answer's body included, to what observes the client's request.
 func (t *managedTransport) tapped(tap wiretap.Tap, req *http.Request) (*http.Response, error) {
-	_, provider := callIDs(req.Context())
+	provider := eventContext(req.Context()).Provider
 	body, cut := bodySnapshot(req)
 	rec := tap(&wiretap.Request{
 		Method: req.Method, URL: hooks.SafeURL(req.URL), Header: masked(req), Body: body, Cut: cut,
@@ -31,16 +31,8 @@ func (t *managedTransport) tapped(tap wiretap.Tap, req *http.Request) (*http.Res
 	return resp, err
 }
 
-// credentials are what a request has in the fields that are not shown.
-func credentials(req *http.Request) (found []string) {
-	safe := hooks.SnapshotHeader(masked(req))
-	for name, values := range req.Header {
-		if safe.Value(name) != redacted {
-			continue
-		}
-		for _, v := range values {
-			found = append(found, v[strings.LastIndexByte(v, ' ')+1:])
-		}
-	}
-	return found
+// credentials are what a request has in the fields and query keys that are not shown.
+func credentials(req *http.Request) []string {
+	shown := hooks.SnapshotHeader(masked(req))
+	return scrub.Credentials(req.Header, shown.Value, req.URL.RawQuery, hooks.SafeQuery)
 }

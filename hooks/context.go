@@ -9,7 +9,10 @@ type Context struct {
 	Event     Event
 	Time      time.Time
 	RequestID string // empty outside a request
-	Provider  string // the provider concerned, if any
-	Plugin    string // the plugin concerned, if any
-	Payload   Payload
+	// Exchange numbers the request within its proxy, since clients may choose one RequestID twice. It is zero outside a
+	// request, and in events that no proxy emits.
+	Exchange uint64
+	Provider string // the provider concerned, if any
+	Plugin   string // the plugin concerned, if any
+	Payload  Payload
 }

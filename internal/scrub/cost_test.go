@@ -21,7 +21,7 @@ func TestCostIsLinear(t *testing.T) {
 			best := time.Hour
 			for range 2 {
 				begun := time.Now()
-				s.Body(text, "a-secret-of-the-request")
+				s.Body(text, scrub.Known("a-secret-of-the-request"))
 				best = min(best, time.Since(begun))
 			}
 			return best

@@ -5,6 +5,7 @@ package scrub
 import (
 	"bytes"
 	"encoding/json"
+	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -18,6 +19,8 @@ const (
 	shortest = 8
 	// shortestToken is that of a value whose name is only token: models' tokens have that name, too.
 	shortestToken = 16
+	// shortestNumber is that of a number: shorter ones count something.
+	shortestNumber = 6
 	// maxDepth bounds JSON in strings of JSON, as the arguments of tools are.
 	maxDepth = 4
 )
@@ -40,20 +43,38 @@ func New() *Scrubber {
 }
 
 // Body returns text without credentials: the values of JSON members and form fields that are named like one, what
-// looks like one, and the secrets themselves. The argument is not changed, and returned if there is nothing in it.
-func (s *Scrubber) Body(text []byte, secrets ...string) []byte {
-	out := members(text, 0)
+// looks like one, and the secrets themselves, as they are or as JSON and URLs spell them. The argument is not changed,
+// and returned if there is nothing in it.
+func (s *Scrubber) Body(text []byte, secrets Secrets) []byte {
+	w := walk{secrets: secrets}
+	out := w.members(text, 0)
+	if isForm(out) {
+		out = form(out)
+	}
 	out = s.shapes.ReplaceAll(out, []byte(Redacted))
-	for _, secret := range secrets {
-		if len(secret) >= shortest {
-			out = bytes.ReplaceAll(out, []byte(secret), []byte(Redacted))
+	return w.replaced(out)
+}
+
+// Text is [Scrubber.Body] for a line, such as the value of a header field or a URL.
+func (s *Scrubber) Text(line string, secrets Secrets) string {
+	return string(s.Body([]byte(line), secrets))
+}
+
+// walk is one look at a text.
+type walk struct{ secrets Secrets }
+
+// replaced is text without the secrets.
+func (w *walk) replaced(text []byte) []byte {
+	for _, secret := range w.secrets {
+		if bytes.Contains(text, []byte(secret)) {
+			text = bytes.ReplaceAll(text, []byte(secret), []byte(Redacted))
 		}
 	}
-	return out
+	return text
 }
 
 // members redacts values of JSON members. The text need not be JSON: whatever looks like a member is one.
-func members(text []byte, depth int) []byte {
+func (w *walk) members(text []byte, depth int) []byte {
 	var out []byte
 	done := 0
 	replace := func(from, to int, by []byte) {
@@ -70,23 +91,87 @@ func members(text []byte, depth int) []byte {
 		literal := text[from:end]
 		value, ok := valueAt(text, end)
 		if !ok {
-			if nested, changed := inner(literal, depth); changed {
+			if nested, changed := w.inner(literal, depth); changed {
 				replace(from, end, nested)
 			}
 			i = end
 			continue
 		}
-		i = value
-		last := stringEnd(text, value)
-		if text[value] == '"' && secretMember(literal, last-value-2) {
-			replace(value, last, []byte(`"`+Redacted+`"`))
-			i = last
-		}
+		i = values(text, value, literal, func(from, to int) { replace(from, to, []byte(`"`+Redacted+`"`)) })
 	}
 	if done == 0 {
 		return text
 	}
 	return append(out, text[done:]...)
+}
+
+// values finds the values of a member that are credentials: one, or those of a list. It returns where to go on.
+func values(text []byte, i int, name []byte, redact func(from, to int)) int {
+	list := text[i] == '['
+	if list {
+		i = skipSpace(text, i+1)
+		name = bytes.TrimSuffix(bytes.TrimSuffix(name, []byte(`"`)), []byte("s")) // "api_keys"
+	}
+	for i < len(text) {
+		end, length := scalar(text, i)
+		if end == i {
+			return i
+		}
+		if !secretMember(name, length) {
+			return i // a string may have JSON in it
+		}
+		redact(i, end)
+		i = skipSpace(text, end)
+		if !list || i >= len(text) || text[i] != ',' {
+			return i
+		}
+		i = skipSpace(text, i+1)
+	}
+	return i
+}
+
+// scalar returns where the string or the number at i ends, i itself where there is neither, and how long its value is.
+func scalar(text []byte, i int) (end, length int) {
+	if text[i] == '"' {
+		end = stringEnd(text, i)
+		return end, end - i - 2
+	}
+	for end = i; end < len(text) && strings.IndexByte("0123456789.eE+-", text[end]) >= 0; {
+		end++
+	}
+	if end-i < shortestNumber {
+		return i, 0
+	}
+	return end, end - i
+}
+
+// isForm tells whether a text is what forms are sent as: a line of fields without anything that fields would have
+// escaped.
+func isForm(text []byte) bool {
+	return bytes.IndexByte(text, '=') > 0 && !bytes.ContainsAny(text, " \t\r\n\"{}<>:/")
+}
+
+// form redacts the fields of a form.
+func form(text []byte) []byte {
+	fields := bytes.SplitAfter(text, []byte("&"))
+	changed := false
+	for i, field := range fields {
+		pair, more := bytes.CutSuffix(field, []byte("&"))
+		key, value, _ := bytes.Cut(pair, []byte("="))
+		name, err := url.QueryUnescape(string(key))
+		if len(value) == 0 || err == nil && !Name(name, len(value)) {
+			continue
+		}
+		changed = true
+		fields[i] = append(append(bytes.Clone(key), '='), Redacted...)
+		if more {
+			fields[i] = append(fields[i], '&')
+		}
+	}
+	if !changed {
+		return text
+	}
+	return bytes.Join(fields, nil)
 }
 
 // stringEnd returns where the literal that begins at from ends, which may be the end of the text.
@@ -119,9 +204,9 @@ func skipSpace(text []byte, i int) int {
 	return i
 }
 
-// inner redacts JSON that is the value of a string.
-func inner(literal []byte, depth int) ([]byte, bool) {
-	if depth >= maxDepth || !bytes.Contains(literal, []byte(`\"`)) {
+// inner redacts JSON that is the value of a string, and secrets of which JSON has escaped something.
+func (w *walk) inner(literal []byte, depth int) ([]byte, bool) {
+	if depth >= maxDepth || !escapes(literal) {
 		return nil, false
 	}
 	if literal[len(literal)-1] != '"' {
@@ -131,7 +216,7 @@ func inner(literal []byte, depth int) ([]byte, bool) {
 	if json.Unmarshal(literal, &text) != nil {
 		return nil, false
 	}
-	clean := members([]byte(text), depth+1)
+	clean := w.replaced(w.members([]byte(text), depth+1))
 	if string(clean) == text {
 		return nil, false
 	}
@@ -142,6 +227,21 @@ func inner(literal []byte, depth int) ([]byte, bool) {
 		return nil, false
 	}
 	return bytes.TrimSpace(b.Bytes()), true
+}
+
+// escapes tells whether a literal has something escaped that members or secrets may have: line ends are not.
+func escapes(literal []byte) bool {
+	for {
+		i := bytes.IndexByte(literal, '\\')
+		if i < 0 || i+1 >= len(literal) {
+			return false
+		}
+		switch literal[i+1] {
+		case '"', 'u', '/':
+			return true
+		}
+		literal = literal[i+2:]
+	}
 }
 
 // secretMember judges a member by the literal of its name and the length of its value.

@@ -29,6 +29,16 @@ func TestBody(t *testing.T) {
 		{"shape", `my key is sk-ant-api03-abcdefghijkl, ok?`, `my key is ` + r + `, ok?`},
 		{"bearer", `curl -H "Authorization: Bearer abcdefghijklmn"`, `curl -H "Authorization: ` + r + `"`},
 		{"secret itself", `you sent hush-hush-1234`, `you sent ` + r},
+		{"list", `{"x-api-key":["abc", "d"],"a":["b"]}`, `{"x-api-key":["` + r + `", "` + r + `"],"a":["b"]}`},
+		{"several", `{"api_keys":["abc"],"tokens":["Hello"]}`, `{"api_keys":["` + r + `"],"tokens":["Hello"]}`},
+		{"list of lists", `{"password":[["a"],{"b":1}]}`, `{"password":[["a"],{"b":1}]}`},
+		{"number", `{"password":1234567,"secret":12,"max_tokens":1234567}`, `{"password":"` + r + `","secret":12,"max_tokens":1234567}`},
+		{"escaped quotes", `{"a":"{\u0022password\u0022:\u0022b\u0022}"}`, `{"a":"{\"password\":\"` + r + `\"}"}`},
+		{"escaped secret", `{"a":"hush-hush-12\u00334","b":"hush\/hush\/12\u0026"}`, `{"a":"` + r + `","b":"` + r + `"}`},
+		{"secret in a URL", `/x/hush%2Fhush%2F12&?a=hush%2Fhush%2F12%26`, `/x/` + r + `?a=` + r},
+		{"form", `client_id=x&client_secret=a%20b&scope=a+b`, `client_id=x&client_secret=` + r + `&scope=a+b`},
+		{"form of bad names", `a=b&%zz=c`, `a=b&%zz=` + r},
+		{"no form", `the password=hunter2`, `the password=hunter2`},
 		{"task", `task-abcdefghijklmnop`, `task-abcdefghijklmnop`},
 	}
 	s := scrub.New()
@@ -36,13 +46,26 @@ func TestBody(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			in := []byte(tt.in)
-			if got := string(s.Body(in, "hush-hush-1234", "q")); got != tt.want {
+			if got := string(s.Body(in, scrub.Known("hush-hush-1234", "hush/hush/12&", "q"))); got != tt.want {
 				t.Errorf("Body(%s) =\n%s, want\n%s", tt.in, got, tt.want)
 			}
 			if string(in) != tt.in {
 				t.Errorf("the argument became %s", in)
 			}
 		})
+	}
+}
+
+func TestRest(t *testing.T) {
+	t.Parallel()
+	const r = scrub.Redacted
+	for in, want := range map[string]string{
+		"wrong key hush-hush-12": "wrong key " + r, "wrong key hush": "wrong key " + r, "wrong key hus": "wrong key hus",
+		"wrong key hush-hush-123x": "wrong key hush-hush-123x", "hush-hush-123": r, "": "", "other-secr": r, "x%2Fy%2Fabc": r,
+	} {
+		if got := scrub.Known("hush-hush-1234", "other-secret", "short", "x/y/abcdef").Rest(in); got != want {
+			t.Errorf("Rest(%q) = %q, want %q", in, got, want)
+		}
 	}
 }
 
@@ -61,7 +84,7 @@ func FuzzBody(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		out := s.Body(in)
+		out := s.Body(in, nil)
 		if !json.Valid(out) {
 			t.Errorf("%s became %s, which is no JSON", in, out)
 		}

@@ -84,8 +84,8 @@ type kept struct {
 	size int64
 }
 
-// Open makes the directory and begins to write. Close ends it. A directory that others may write to is refused: they
-// could put links where files are about to be.
+// Open makes the directory and begins to write. Close ends it. A directory that others may write to, whose it is among
+// them, is refused: they could put links where files are about to be.
 func Open(o Options) (*Spool, error) {
 	if err := os.MkdirAll(o.Dir, dirMode); err != nil {
 		return nil, err
@@ -93,6 +93,9 @@ func Open(o Options) (*Spool, error) {
 	info, err := os.Stat(o.Dir)
 	if err != nil {
 		return nil, err
+	}
+	if !ours(info) {
+		return nil, fmt.Errorf("%s belongs to another user", o.Dir)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
 		return nil, fmt.Errorf("%s can be written to by others (mode %04o, want 0700)", o.Dir, info.Mode().Perm())

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"reflect"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,13 +74,21 @@ func (c *call) line(f Format, d *draft) []byte {
 // maxCalls bounds the calls that are under way. An event that ends one may be lost under load.
 const maxCalls = 16_384
 
-// calls are those under way, by the ids of their requests. The zero value has none.
+// calls are those under way, by their requests. The zero value has none.
 type calls struct {
 	skipped atomic.Int64 // calls that there was no room for
 
 	mu   sync.Mutex // events come one at a time; health does not
-	open map[string]*call
+	open map[request]*call
 }
+
+// request is what tells requests apart. The ids of two may be the same, since clients choose them.
+type request struct {
+	number uint64
+	id     string
+}
+
+func requestOf(hc *hooks.Context) request { return request{hc.Exchange, hc.RequestID} }
 
 // observe takes an event and returns the calls that have ended with it.
 func (cs *calls) observe(hc *hooks.Context) []*call {
@@ -88,7 +97,7 @@ func (cs *calls) observe(hc *hooks.Context) []*call {
 	if hc.Payload == nil || reflect.ValueOf(hc.Payload).IsNil() {
 		return nil // an event may come without its payload
 	}
-	c := cs.open[hc.RequestID]
+	c := cs.open[requestOf(hc)]
 	if c == nil {
 		c = new(call) // that nobody looks at
 	}
@@ -99,8 +108,11 @@ func (cs *calls) observe(hc *hooks.Context) []*call {
 		return ended
 	case *hooks.ProviderResponseReceived:
 		c.status = e.Status
+		if n, err := strconv.ParseInt(e.Header.Value("Content-Length"), 10, 64); err == nil && !e.Stream {
+			c.bytes = n
+		}
 	case *hooks.ProviderError:
-		c.err, c.status = cmp.Or(e.Err, e.Type), cmp.Or(e.Status, c.status)
+		c.err, c.status = cmp.Or(e.Err, e.Type), cmp.Or(c.status, e.Status) // streams break that were answered
 		if e.Retrying {
 			return cs.end(hc)
 		}
@@ -120,9 +132,9 @@ func (cs *calls) begin(hc *hooks.Context, e *hooks.ProviderRequestPrepared) {
 		return
 	}
 	if cs.open == nil {
-		cs.open = make(map[string]*call)
+		cs.open = make(map[request]*call)
 	}
-	cs.open[hc.RequestID] = &call{
+	cs.open[requestOf(hc)] = &call{
 		id: hc.RequestID, provider: hc.Provider, method: e.Method, url: e.URL, model: e.Model, attempt: e.Attempt,
 		began: hc.Time,
 	}
@@ -130,7 +142,7 @@ func (cs *calls) begin(hc *hooks.Context, e *hooks.ProviderRequestPrepared) {
 
 // conclude ends the last call of a request, which has what the request is known to have used.
 func (cs *calls) conclude(hc *hooks.Context, u *hooks.Usage, err string) []*call {
-	if c := cs.open[hc.RequestID]; c != nil {
+	if c := cs.open[requestOf(hc)]; c != nil {
 		c.usage, c.err = cmp.Or(u, c.usage), cmp.Or(c.err, err)
 	}
 	return cs.end(hc)
@@ -138,11 +150,11 @@ func (cs *calls) conclude(hc *hooks.Context, u *hooks.Usage, err string) []*call
 
 // end ends the call of a request that is under way.
 func (cs *calls) end(hc *hooks.Context) []*call {
-	c := cs.open[hc.RequestID]
+	c := cs.open[requestOf(hc)]
 	if c == nil {
 		return nil
 	}
-	delete(cs.open, hc.RequestID)
+	delete(cs.open, requestOf(hc))
 	c.duration = max(hc.Time.Sub(c.began), 0)
 	return []*call{c}
 }

@@ -14,8 +14,8 @@ const redacted = "[REDACTED]"
 
 // script makes the files of one request.
 func (p *plugin) script(base string, req *hooks.HTTPRequest) []spool.File {
-	body := p.scrubber.Body([]byte(req.Body))
-	text, ok := command(req, base+"_body", len(body) > 0)
+	body := p.body(req)
+	text, ok := p.command(req, base+"_body", len(body) > 0)
 	if !ok {
 		return nil
 	}
@@ -35,9 +35,19 @@ func (p *plugin) script(base string, req *hooks.HTTPRequest) []spool.File {
 	return files
 }
 
+// body is what may be stored of a request's.
+func (p *plugin) body(req *hooks.HTTPRequest) []byte {
+	text := req.Body
+	media, _, _ := strings.Cut(req.Header.Value("Content-Type"), ";")
+	if strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded") {
+		text = hooks.SafeQuery(text)
+	}
+	return p.scrubber.Body([]byte(text), nil)
+}
+
 // command is the call of curl with the variables that it needs. ok is false for a request that curl could not send:
 // one of another scheme than HTTP, or without a method.
-func command(req *hooks.HTTPRequest, bodyFile string, hasBody bool) (text string, ok bool) {
+func (p *plugin) command(req *hooks.HTTPRequest, bodyFile string, hasBody bool) (text string, ok bool) {
 	web := strings.HasPrefix(req.URL, "http://") || strings.HasPrefix(req.URL, "https://")
 	if !web || !isToken(req.Method) {
 		return "", false
@@ -48,12 +58,12 @@ func command(req *hooks.HTTPRequest, bodyFile string, hasBody bool) (text string
 		args = append(args[:len(args)-2], "--head")
 	}
 	words := len(args)
-	args = append(args, "--url", address(req.URL, &vars))
+	args = append(args, "--url", address(p.scrubber.Text(req.URL, nil), &vars))
 	for name, value := range req.Header.All() {
 		if skipped(name) {
 			continue
 		}
-		args = append(args, "--header", field(name, value, &vars))
+		args = append(args, "--header", field(name, p.scrubber.Text(value, nil), &vars))
 	}
 	if hasBody {
 		args = append(args, "--data-binary", `@"$here"/`+quote(bodyFile))
@@ -113,7 +123,7 @@ func address(u string, vars *[]string) string {
 	}
 	var b strings.Builder
 	b.WriteString(quote(head + "?"))
-	for i, pair := range strings.SplitAfter(query, "&") {
+	for i, pair := range pairs(query) {
 		key, value, _ := strings.Cut(pair, "=")
 		rest, secret := strings.CutPrefix(value, redacted)
 		if !secret {
@@ -127,6 +137,18 @@ func address(u string, vars *[]string) string {
 		b.WriteString(quote(name+"=") + variable(key, vars) + quote(rest))
 	}
 	return b.String()
+}
+
+// pairs are those of a query, each with what parts it from the next.
+func pairs(query string) (all []string) {
+	for query != "" {
+		n := strings.IndexAny(query, "&;") + 1
+		if n == 0 {
+			n = len(query)
+		}
+		all, query = append(all, query[:n]), query[n:]
+	}
+	return all
 }
 
 // variable is the reference to the variable of a name, which it adds.

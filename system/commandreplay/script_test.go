@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/scrub"
 )
 
 // run runs a script by the system's shell, with a curl that only says what it was given.
@@ -82,7 +83,7 @@ func TestCommand(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			text, ok := command(&hooks.HTTPRequest{
+			text, ok := (&plugin{scrubber: scrub.New()}).command(&hooks.HTTPRequest{
 				Method: tt.method, URL: tt.url, Header: hooks.SnapshotHeader(tt.header),
 			}, "body", tt.body)
 			if !ok || !strings.Contains(text, tt.text) || strings.Contains(text, "canary") {
@@ -98,7 +99,7 @@ func TestCommand(t *testing.T) {
 
 func TestCommandNeedsItsCredentials(t *testing.T) {
 	t.Parallel()
-	text, _ := command(&hooks.HTTPRequest{
+	text, _ := (&plugin{scrubber: scrub.New()}).command(&hooks.HTTPRequest{
 		Method: "GET", URL: "https://a.test/", Header: hooks.SnapshotHeader(http.Header{"X-Api-Key": {"k"}}),
 	}, "", false)
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", "curl() { echo sent; }\n"+text).CombinedOutput()
@@ -115,7 +116,7 @@ func TestNoCommand(t *testing.T) {
 		{URL: "https://a.test"},
 		{Method: "GET;ls", URL: "https://a.test"},
 	} {
-		if text, ok := command(&req, "", false); ok {
+		if text, ok := (&plugin{scrubber: scrub.New()}).command(&req, "", false); ok {
 			t.Errorf("%s %s has a script:\n%s", req.Method, req.URL, text)
 		}
 	}
@@ -131,7 +132,7 @@ func FuzzCommand(f *testing.F) {
 			path, value = strings.ReplaceAll(path, redacted, ""), strings.ReplaceAll(value, redacted, "")
 		}
 		h := hooks.SnapshotHeader(http.Header{name: {value}})
-		text, ok := command(&hooks.HTTPRequest{Method: method, URL: "http://a.test/" + path, Header: h}, "", false)
+		text, ok := (&plugin{scrubber: scrub.New()}).command(&hooks.HTTPRequest{Method: method, URL: "http://a.test/" + path, Header: h}, "", false)
 		if !ok {
 			return
 		}

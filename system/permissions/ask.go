@@ -22,7 +22,7 @@ func (rt *routes) asks() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("POST /mcp", rt.mcp())
 	mux.HandleFunc("POST /mcp/permission/check", rt.check)
-	return mux, nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { mux.ServeHTTP(patientWriter{w}, r) }), nil
 }
 
 // asked is what programs send, through MCP or without.
@@ -87,6 +87,7 @@ func (rt *routes) await(ctx context.Context, e *entry, seconds *float64) (Reques
 	case <-t.C:
 	case <-e.done:
 	case <-rt.draining:
+		return rt.desk.wait(ctx, e, grace) // which tells that no answer can come any more
 	case <-ctx.Done():
 	}
 	return rt.desk.leave(ctx, e), nil
@@ -109,4 +110,33 @@ func (rt *routes) check(w http.ResponseWriter, r *http.Request) {
 	default:
 		send(w, http.StatusOK, o)
 	}
+}
+
+// writeTime bounds each write of an answer that people take their time for.
+const writeTime = 30 * time.Second
+
+// patientWriter moves the deadline for writing on with each write: that of the host's server may have passed while
+// somebody was thinking.
+type patientWriter struct{ http.ResponseWriter }
+
+// Unwrap lets http.ResponseController reach the inner writer.
+func (w patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w patientWriter) Write(b []byte) (int, error) {
+	w.extend()
+	return w.ResponseWriter.Write(b)
+}
+
+// Flush implements http.Flusher, for who looks for it.
+func (w patientWriter) Flush() { _ = w.FlushError() }
+
+// FlushError is what http.ResponseController looks for.
+func (w patientWriter) FlushError() error {
+	w.extend()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w patientWriter) extend() {
+	rc := http.NewResponseController(w.ResponseWriter)
+	_ = rc.SetWriteDeadline(time.Now().Add(writeTime)) // where it cannot be set there is none
 }

@@ -1,13 +1,16 @@
 package permissions
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy"
@@ -176,16 +179,12 @@ func read(w http.ResponseWriter, r *http.Request, into any, strict bool) bool {
 		fail(w, http.StatusUnsupportedMediaType, "invalid", "the content type must be application/json")
 		return false
 	}
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	if strict {
-		dec.DisallowUnknownFields()
-	}
-	err := dec.Decode(into)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err == nil {
-		if _, err = dec.Token(); errors.Is(err, io.EOF) {
-			return true
-		}
-		err = errors.New("there is something after the object")
+		err = decode(body, into, strict)
+	}
+	if err == nil {
+		return true
 	}
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		fail(w, http.StatusRequestEntityTooLarge, "too_large", "the body is too large")
@@ -193,6 +192,45 @@ func read(w http.ResponseWriter, r *http.Request, into any, strict bool) bool {
 	}
 	fail(w, http.StatusBadRequest, "invalid", "the body is not as it should be: "+err.Error())
 	return false
+}
+
+func decode(body []byte, into any, strict bool) error {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if strict {
+		dec.DisallowUnknownFields()
+		if err := unambiguous(body); err != nil {
+			return err
+		}
+	}
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is something after the object")
+	}
+	return nil
+}
+
+// unambiguous refuses keys of an object of which encoding/json would take the last, or take one for another.
+func unambiguous(body []byte) error {
+	seen := make(map[string]bool)
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil //nolint:nilerr // whoever decodes it says what is wrong
+	}
+	for dec.More() {
+		key, _ := dec.Token()
+		name, _ := key.(string)
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return nil //nolint:nilerr // likewise
+		}
+		if name != strings.ToLower(name) || seen[name] {
+			return fmt.Errorf("the key %q is there twice, or not in lower case", name)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 // explain answers for an error of the desk.

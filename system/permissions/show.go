@@ -29,7 +29,10 @@ func InputText(input json.RawMessage) string {
 }
 
 func visible(s string, lines bool) string {
-	odd := func(r rune) bool { return !unicode.IsPrint(r) && (!lines || r != '\n') || r == unicode.ReplacementChar }
+	odd := func(r rune) bool {
+		seen := unicode.IsPrint(r) && (r <= unicode.MaxLatin1 || !blank(r))
+		return !seen && (!lines || r != '\n') || r == unicode.ReplacementChar
+	}
 	if strings.IndexFunc(s, odd) < 0 {
 		return s
 	}
@@ -45,4 +48,10 @@ func visible(s string, lines bool) string {
 		}
 	}
 	return b.String()
+}
+
+// blank tells of characters that count as printable, but show nothing.
+func blank(r rune) bool {
+	const emptyBraille = '\u2800'
+	return r == emptyBraille || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }

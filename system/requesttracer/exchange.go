@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/scrub"
 	"github.com/ccproxy-go/ccproxy/internal/spool"
 	"github.com/ccproxy-go/ccproxy/internal/wiretap"
 	"github.com/ccproxy-go/ccproxy/middleware"
@@ -56,9 +57,9 @@ func (p *plugin) newExchange(id, side string) *exchange {
 
 // Response implements [wiretap.Recorder].
 func (x *exchange) Response(status int, header http.Header) {
-	snapshot := hooks.SnapshotHeader(header)
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	snapshot := hooks.SnapshotHeader(scrub.Known(x.secrets...).Header(header))
 	x.status, x.answer, x.headerAt = status, snapshot, time.Now()
 }
 
@@ -75,7 +76,7 @@ func (x *exchange) End(why string) {
 	x.over = true
 	t := &trace{
 		exchange: x, status: x.status, answer: x.answer, why: why, ended: time.Now(), headerAt: x.headerAt,
-		request: x.asked.seal(), response: x.answered.seal(), secrets: slices.Clone(x.secrets),
+		request: x.asked.seal(), response: x.answered.seal(), secrets: scrub.Known(x.secrets...),
 	}
 	x.mu.Unlock()
 	t.request.more = x.cut
@@ -119,15 +120,9 @@ type client struct {
 // client begins with a client's request.
 func (p *plugin) client(w http.ResponseWriter, r *http.Request) *client {
 	x := p.newExchange(middleware.RequestIDFrom(r.Context()), "client")
-	x.method, x.url, x.header = r.Method, address(r), hooks.SnapshotHeader(r.Header)
-	for name, values := range r.Header {
-		if x.header.Value(name) != redacted {
-			continue
-		}
-		for _, v := range values {
-			x.secrets = append(x.secrets, v[strings.LastIndexByte(v, ' ')+1:])
-		}
-	}
+	shown := hooks.SnapshotHeader(r.Header)
+	x.secrets = scrub.Credentials(r.Header, shown.Value, r.URL.RawQuery, hooks.SafeQuery)
+	x.show(r.Method, address(r), r.Header)
 	c := &client{exchange: x, writer: &writer{ResponseWriter: w, x: x}}
 	c.request = r.WithContext(wiretap.With(r.Context(), c.upstream))
 	if r.Body != nil && r.Body != http.NoBody {
@@ -136,11 +131,19 @@ func (p *plugin) client(w http.ResponseWriter, r *http.Request) *client {
 	return c
 }
 
-const redacted = "[REDACTED]"
+// show keeps what a request shows of itself, in which its secrets may come up anywhere.
+func (x *exchange) show(method, address string, h http.Header) {
+	known := scrub.Known(x.secrets...)
+	x.method, x.url = method, x.p.scrubber.Text(address, known)
+	x.header = hooks.SnapshotHeader(known.Header(h))
+}
 
-// address is the URL that a client asked for, fit to be shown.
+// address is the URL that a client asked for, fit to be shown: with what the host has stripped of its path.
 func address(r *http.Request) string {
 	u := *r.URL
+	if asked, err := url.ParseRequestURI(r.RequestURI); err == nil && strings.HasSuffix(asked.Path, u.Path) {
+		u.Path, u.RawPath = asked.Path, asked.RawPath
+	}
 	u.Host, u.Scheme = cmp.Or(r.Host, u.Host), "http"
 	if r.TLS != nil {
 		u.Scheme = "https"
@@ -154,12 +157,12 @@ func address(r *http.Request) string {
 // upstream begins with a call of an upstream.
 func (c *client) upstream(r *wiretap.Request) wiretap.Recorder {
 	x := c.p.newExchange(c.id, "provider")
-	x.call, x.provider, x.method, x.url = int(c.calls.Add(1)), r.Provider, r.Method, r.URL
-	x.header, x.cut = hooks.SnapshotHeader(r.Header), r.Cut
+	x.call, x.provider, x.cut = int(c.calls.Add(1)), r.Provider, r.Cut
 	c.mu.Lock()
 	c.secrets = append(c.secrets, r.Secrets...) // the client may be told what its upstream repeats
 	x.secrets = slices.Clone(c.secrets)
 	c.mu.Unlock()
+	x.show(r.Method, r.URL, r.Header)
 	_, _ = x.asked.Write([]byte(r.Body))
 	return x
 }
@@ -170,6 +173,11 @@ func (c *client) end() {
 	switch {
 	case context.Cause(c.request.Context()) != nil:
 		why = "ended before its time: the client is gone, or the proxy stops"
+	case c.returned && !c.writer.begun:
+		c.Response(http.StatusOK, c.writer.Header()) // as net/http has it for who says nothing
+	case !c.returned && !c.writer.begun:
+		c.Response(http.StatusInternalServerError, nil) // which the proxy answers after this
+		why = "the handler panicked"
 	case !c.returned:
 		why = "the answer was broken off"
 	}

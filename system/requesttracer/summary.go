@@ -8,6 +8,8 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters/anthropic"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/adapters/openai"
+	"github.com/ccproxy-go/ccproxy/internal/rawjson"
+	"github.com/ccproxy-go/ccproxy/internal/scrub"
 	"github.com/ccproxy-go/ccproxy/internal/sse"
 )
 
@@ -23,9 +25,35 @@ type summary struct {
 	Complete bool            `json:"complete"` // the terminal event was seen
 	Error    string          `json:"error,omitempty"`
 
-	text, thinking strings.Builder
+	text, thinking texts
 	open           map[block]*toolCall
 }
+
+// texts are those of the choices of an answer, of which there is one but for Chat Completions.
+type texts []*strings.Builder
+
+func (ts *texts) add(choice int, text string) {
+	for choice >= len(*ts) && choice < maxChoices {
+		*ts = append(*ts, new(strings.Builder))
+	}
+	if choice >= 0 && choice < len(*ts) {
+		(*ts)[choice].WriteString(text)
+	}
+}
+
+// String has an empty line between choices.
+func (ts texts) String() string {
+	var all []string
+	for _, t := range ts {
+		if t.Len() > 0 {
+			all = append(all, t.String())
+		}
+	}
+	return strings.Join(all, "\n\n")
+}
+
+// maxChoices bounds the choices whose texts are kept: OpenAI allows for 128.
+const maxChoices = 128
 
 type toolCall struct {
 	ID        string `json:"id,omitempty"`
@@ -51,7 +79,7 @@ const maxEvent = 64 << 20
 
 // summarize puts a stream together, nil if it is in no dialect that is known. What was cut off counts as far as it
 // goes.
-func (p *plugin) summarize(stream []byte, secrets []string) *summary {
+func (p *plugin) summarize(stream []byte, secrets scrub.Secrets) *summary {
 	codec := codecOf(stream)
 	if codec == nil {
 		return nil
@@ -73,20 +101,32 @@ func (p *plugin) summarize(stream []byte, secrets []string) *summary {
 	if !s.Complete && s.Error == "" {
 		_ = dec.End(s.take) // some dialects have no terminal event of their own
 	}
-	s.finish(func(text string) string { return string(p.scrubber.Body([]byte(text), secrets...)) })
+	s.finish(func(text string) string { return p.scrubber.Text(text, secrets) })
 	return s
 }
 
-// codecOf recognizes a dialect by words that each of its streams begins with.
+// codecOf recognizes a dialect by the first of its events that says what it is.
 func codecOf(stream []byte) adapters.Codec {
-	head := stream[:min(len(stream), 8<<10)]
-	switch {
-	case bytes.Contains(head, []byte(`message_start`)):
-		return anthropic.Codec()
-	case bytes.Contains(head, []byte(`response.created`)):
-		return openai.Responses()
-	case bytes.Contains(head, []byte(`chat.completion.chunk`)):
-		return openai.Chat()
+	const look = 16 // events: before the first there may be pings
+	in := sse.NewReader(bytes.NewReader(stream), maxEvent)
+	for range look {
+		ev, err := in.Next()
+		if err != nil {
+			return nil
+		}
+		member := func(name string) string {
+			raw, _ := rawjson.Find(ev.Data, name)
+			text, _ := rawjson.String(raw)
+			return text
+		}
+		switch typ := member("type"); {
+		case typ == "message_start":
+			return anthropic.Codec()
+		case strings.HasPrefix(typ, "response."):
+			return openai.Responses()
+		case member("object") == "chat.completion.chunk":
+			return openai.Chat()
+		}
 	}
 	return nil
 }
@@ -143,9 +183,9 @@ func (s *summary) delta(at block, ev *canonical.Event) {
 	}
 	switch ev.Part.Kind {
 	case canonical.PartText, canonical.PartRefusal:
-		s.text.WriteString(ev.Delta.String())
+		s.text.add(at.choice, ev.Delta.String())
 	case canonical.PartThinking:
-		s.thinking.WriteString(ev.Delta.String())
+		s.thinking.add(at.choice, ev.Delta.String())
 	case canonical.PartToolCall:
 		if call := s.open[at]; call != nil {
 			call.fragments.WriteString(ev.Delta.String())
@@ -154,7 +194,7 @@ func (s *summary) delta(at block, ev *canonical.Event) {
 	}
 }
 
-// count takes the newest figures. What they do not tell stays as it was.
+// count takes the newest figures, as the dialect has them. What they do not tell stays as it was.
 func (s *summary) count(u *canonical.Usage) {
 	if u == nil {
 		return
@@ -164,6 +204,9 @@ func (s *summary) count(u *canonical.Usage) {
 	}
 	if u.HasInput {
 		s.Usage.Input, s.Usage.CacheRead, s.Usage.CacheWrite = u.Input, u.CacheRead, u.CacheWrite
+		if s.Format == adapters.AnthropicMessages { // which tells them apart
+			s.Usage.Input -= u.CacheRead + u.CacheWrite
+		}
 	}
 	if u.HasOutput {
 		s.Usage.Output = u.Output

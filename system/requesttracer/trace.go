@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/scrub"
 	"github.com/ccproxy-go/ccproxy/internal/spool"
 )
 
@@ -25,7 +26,7 @@ type trace struct {
 	headerAt, ended   time.Time
 	request, response body
 	first             uint64 // number of the first file
-	secrets           []string
+	secrets           scrub.Secrets
 }
 
 // errorField is the header field of raw HTTP that says why an answer is not whole.
@@ -55,15 +56,17 @@ type document struct {
 // files are those of the exchange. It is called by the goroutine that writes them.
 func (t *trace) files() (files []spool.File) {
 	if t.wants("_request") {
-		d := t.document("_request", t.header, &t.request)
+		fields := t.p.fields(t.header)
+		d := t.document("_request", fields, &t.request)
 		d.Method, d.URL, d.Time = t.method, t.url, stamp(t.begun, time.RFC3339Nano)
 		text := t.text(t.header, &t.request, d)
 		head := t.method + " " + target(t.url) + " HTTP/1.1\r\n"
-		files = t.append(files, d, t.begun, head, t.header, &t.request, text)
+		files = t.append(files, d, t.begun, head, fields, &t.request, text)
 		t.announce(text, d.Truncated || d.Omitted != "")
 	}
 	if t.wants("_response") {
-		d := t.document("_response", t.answer, &t.response)
+		fields := t.p.fields(t.answer)
+		d := t.document("_response", fields, &t.response)
 		d.Status, d.Error, d.Time = t.status, t.why, stamp(t.ended, time.RFC3339Nano)
 		d.DurationMS = milliseconds(t.ended.Sub(t.begun))
 		if !t.headerAt.IsZero() {
@@ -77,7 +80,7 @@ func (t *trace) files() (files []spool.File) {
 			d.Error = d.Stream.unfinished()
 		}
 		head := fmt.Sprintf("HTTP/1.1 %d %s\r\n", t.status, http.StatusText(t.status))
-		files = t.append(files, d, t.ended, head, t.answer, &t.response, text)
+		files = t.append(files, d, t.ended, head, fields, &t.response, text)
 	}
 	return files
 }
@@ -86,10 +89,10 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 
 func stamp(t time.Time, layout string) string { return t.UTC().Format(layout) }
 
-func (t *trace) document(kind string, h hooks.Header, b *body) *document {
+func (t *trace) document(kind string, fields []field, b *body) *document {
 	return &document{
 		RequestID: t.id, Stage: t.side + kind, Call: t.call, Provider: t.provider,
-		Header: t.p.fields(h), BodySize: b.size, Truncated: b.truncated(),
+		Header: headerOf(fields), BodySize: b.size, Truncated: b.truncated(),
 	}
 }
 
@@ -98,20 +101,40 @@ func (t *trace) text(h hooks.Header, b *body, d *document) []byte {
 	if len(b.kept) == 0 {
 		return nil
 	}
-	if enc := h.Value("Content-Encoding"); enc != "" && enc != "identity" {
+	if encoded(h) {
 		d.Omitted = "it is encoded"
 		return nil
 	}
 	text := b.kept
-	if strings.HasPrefix(h.Value("Content-Type"), "application/x-www-form-urlencoded") {
+	media, _, _ := strings.Cut(h.Value("Content-Type"), ";")
+	if strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded") {
 		text = []byte(hooks.SafeQuery(string(text)))
 	}
-	return t.p.scrubber.Body(text, t.secrets...)
+	text = t.p.scrubber.Body(text, t.secrets)
+	if b.truncated() {
+		text = []byte(t.secrets.Rest(string(text)))
+	}
+	return text
+}
+
+// encoded tells whether any of a header's encodings is one.
+func encoded(h hooks.Header) bool {
+	for name, value := range h.All() {
+		if !strings.EqualFold(name, "Content-Encoding") {
+			continue
+		}
+		for coding := range strings.SplitSeq(value, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // append adds the files of one message.
 func (t *trace) append(
-	files []spool.File, d *document, at time.Time, head string, h hooks.Header, b *body, text []byte,
+	files []spool.File, d *document, at time.Time, head string, fields []field, b *body, text []byte,
 ) []spool.File {
 	number := t.first
 	if strings.HasSuffix(d.Stage, "_response") {
@@ -119,12 +142,15 @@ func (t *trace) append(
 	}
 	base := fmt.Sprintf("%s_%s_%06d_%s", stamp(at, "20060102T150405.000000000Z"), spool.SafeName(t.id), number, d.Stage)
 	if t.p.cfg.RawHTTP {
-		files = append(files, spool.File{Name: base + ".http", Data: t.p.raw(head, h, b, text, d)})
+		files = append(files, spool.File{Name: base + ".http", Data: raw(head, fields, b, text, d)})
 	}
 	if t.p.cfg.JSONLogs {
 		d.Body = jsonBody(text, d.Truncated)
-		out, err := json.MarshalIndent(d, "", "  ")
-		if err == nil {
+		marshal := json.Marshal
+		if indentable(d.Body) {
+			marshal = func(v any) ([]byte, error) { return json.MarshalIndent(v, "", "  ") }
+		}
+		if out, err := marshal(d); err == nil {
 			files = append(files, spool.File{Name: base + ".json", Data: append(out, '\n')})
 		}
 	}
@@ -158,15 +184,51 @@ func jsonBody(text []byte, truncated bool) json.RawMessage {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-// fields are a header as a member of a document.
-func (p *plugin) fields(h hooks.Header) json.RawMessage {
-	fields := make(map[string][]string)
-	for name, value := range h.All() {
-		if !p.dropped[strings.ToLower(name)] {
-			fields[name] = append(fields[name], value)
+// indentable tells whether a body that is indented stays about as large as it is. One that is nested deeply could
+// become thousands of times as large.
+func indentable(raw []byte) bool {
+	const most, free = 4, 64 << 10
+	depth, blanks, inText := 0, 0, false
+	for i := 0; i < len(raw) && blanks < most*len(raw)+free; i++ {
+		switch c := raw[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{', c == '[':
+			depth++
+			blanks += 2 * depth
+		case c == '}', c == ']':
+			depth--
+			blanks += 2 * depth
+		case c == ',':
+			blanks += 2 * depth
 		}
 	}
-	out, err := json.Marshal(fields)
+	return blanks < most*len(raw)+free
+}
+
+// field is a field of a header as it is written.
+type field struct{ name, value string }
+
+// fields are those of a header that are written. The secrets themselves are out of them already.
+func (p *plugin) fields(h hooks.Header) (all []field) {
+	for name, value := range h.All() {
+		if !p.dropped[strings.ToLower(name)] {
+			all = append(all, field{name, p.scrubber.Text(value, nil)})
+		}
+	}
+	return all
+}
+
+// headerOf is a header as a member of a document.
+func headerOf(fields []field) json.RawMessage {
+	header := make(map[string][]string)
+	for _, f := range fields {
+		header[f.name] = append(header[f.name], f.value)
+	}
+	out, err := json.Marshal(header)
 	if err != nil {
 		return json.RawMessage("{}")
 	}
@@ -174,12 +236,12 @@ func (p *plugin) fields(h hooks.Header) json.RawMessage {
 }
 
 // raw is a message as HTTP has it.
-func (p *plugin) raw(head string, h hooks.Header, b *body, text []byte, d *document) []byte {
+func raw(head string, fields []field, b *body, text []byte, d *document) []byte {
 	var out bytes.Buffer
 	out.WriteString(head)
-	for name, value := range h.All() {
-		if !p.dropped[strings.ToLower(name)] && !strings.EqualFold(name, errorField) {
-			fmt.Fprintf(&out, "%s: %s\r\n", oneLine(name), oneLine(value))
+	for _, f := range fields {
+		if !strings.EqualFold(f.name, errorField) {
+			fmt.Fprintf(&out, "%s: %s\r\n", oneLine(f.name), oneLine(f.value))
 		}
 	}
 	if d.Error != "" {
