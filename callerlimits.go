@@ -166,20 +166,28 @@ func (l *callerLimits) end(ex *exchange) {
 	}
 }
 
-// tokens is what a call counts: input and output as the provider has reported them, without what it has read from its
-// cache; else an estimate by their size. What brought no answer counts nothing.
+// tokens is what a call counts: input and output as the provider has reported them, without what it has read from
+// its cache; else, and for the output of a stream that broke off, an estimate by their size. What brought no answer
+// counts nothing.
 func (ex *exchange) tokens() int64 {
 	if u := ex.usage; u != nil {
-		if u.CacheInInput {
-			return max(u.InputTokens-u.CacheReadInputTokens, 0) + u.OutputTokens
+		output := u.OutputTokens
+		if u.Partial { // the first event of some streams says 1
+			output = max(output, ex.written/(bytesPerToken*eventOverhead))
 		}
-		return u.InputTokens + u.CacheCreationInputTokens + u.OutputTokens
+		if u.CacheInInput {
+			return max(u.InputTokens-u.CacheReadInputTokens, 0) + output
+		}
+		return u.InputTokens + u.CacheCreationInputTokens + output
 	}
 	if ex.call == nil || ex.call.Operation == OpCountTokens || ex.status >= http.StatusBadRequest || ex.written == 0 {
 		return 0
 	}
 	answer := ex.written / bytesPerToken
-	if ex.streamed {
+	switch {
+	case ex.call.Operation == OpEmbeddings: // which are no tokens
+		answer = 0
+	case ex.streamed:
 		answer /= eventOverhead
 	}
 	return ex.bodySize/bytesPerToken + answer

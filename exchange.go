@@ -156,6 +156,12 @@ func (ex *exchange) contain(panicked any) {
 	ex.proxy.logger.Error("handler failed", slog.String("request_id", ex.id), slog.Any("error", err),
 		slog.String("endpoint", ex.endpoint), slog.String("stack", string(debug.Stack())))
 	if ex.status == 0 {
+		for _, name := range [...]string{ // which are the answer's that does not come
+			"Content-Encoding", "Content-Disposition", "Content-Range", "Cache-Control", "Etag", "Last-Modified",
+			"Trailer",
+		} {
+			delete(ex.Header(), name)
+		}
 		writeError(ex, ex.r, ex.format, &Error{Message: "internal error of the proxy"})
 	}
 }

@@ -124,11 +124,22 @@ func (p *pipeline) targets(f *compiledFallback, call *Call) []target {
 	out := make([]target, 0, len(f.targets)+1)
 	for _, t := range f.targets {
 		offered := p.others[t.provider] != nil
-		if t != chosen && offered && call.Caller.mayCall(t.provider, t.model, call.ClientModel) {
+		if t != chosen && offered && p.mayCall(call, t.provider, t.model) {
 			out = append(out, t)
 		}
 	}
 	return out
+}
+
+// mayCall tells whether the caller may use the model of a provider. A name that tells another provider is that one's.
+func (p *pipeline) mayCall(call *Call, provider, model string) bool {
+	own := func(name string) string {
+		if told, _, ok := strings.Cut(name, "/"); ok && told != provider && p.proxy.upstreams[told] != nil {
+			return ""
+		}
+		return name
+	}
+	return call.Caller.mayCall(provider, own(model), own(call.ClientModel))
 }
 
 // answeredBy is the header that tells a client who has answered, where several could have.

@@ -15,7 +15,8 @@ type flights struct {
 	first  *flight // a doubly linked list: entering and leaving allocate nothing
 	closed bool
 	idle   []chan struct{}
-	closes chan struct{} // is closed when closed is set; nil until somebody asks for it
+	closes chan struct{} // is closed when told is set; nil until somebody asks for it
+	told   bool          // that nobody is let in any more, or soon
 }
 
 type flight struct {
@@ -60,9 +61,7 @@ func (f *flights) leave(fl *flight) {
 // drain lets nobody in and waits until everybody has left.
 func (f *flights) drain(ctx context.Context) error {
 	f.mu.Lock()
-	if f.closes != nil && !f.closed {
-		close(f.closes)
-	}
+	f.tell()
 	f.closed = true
 	if f.first == nil {
 		f.mu.Unlock()
@@ -79,17 +78,32 @@ func (f *flights) drain(ctx context.Context) error {
 	}
 }
 
-// draining returns what is closed when nobody is let in any more.
+// draining returns what is closed when nobody is let in any more, or soon.
 func (f *flights) draining() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closes == nil {
 		f.closes = make(chan struct{})
-		if f.closed {
+		if f.told {
 			close(f.closes)
 		}
 	}
 	return f.closes
+}
+
+// announce tells those who would stay for long that a drain is about to begin. Until then others are let in.
+func (f *flights) announce() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tell()
+}
+
+// tell is announce for who has the mutex.
+func (f *flights) tell() {
+	if f.closes != nil && !f.told {
+		close(f.closes)
+	}
+	f.told = true
 }
 
 func (f *flights) cancelAll() {

@@ -104,6 +104,7 @@ func (h *Handle) Swap(ctx context.Context, next *Proxy) error {
 	if old == nil {
 		return nil
 	}
+	old.proxy.flights.announce() // or it would wait for clients that are connected and ask nothing
 	old.wait(ctx)
 	if err := old.proxy.Shutdown(ctx); err != nil {
 		return fmt.Errorf("swap: old proxy: %w", err)

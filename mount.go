@@ -95,6 +95,10 @@ func (pc *PluginContext) URLFor(r *http.Request, path string) string { return pc
 func basePath(r *http.Request) string {
 	seen := r.URL.EscapedPath()
 	asked, _, _ := strings.Cut(r.RequestURI, "?")
+	if _, rest, ok := strings.Cut(asked, "://"); ok && asked[0] != '/' { // as clients of forward proxies send it
+		_, path, _ := strings.Cut(rest, "/")
+		asked = "/" + path
+	}
 	if strings.HasPrefix(asked, "/") {
 		if base, ok := strings.CutSuffix(asked, seen); ok && plainBase(base) {
 			return base

@@ -273,3 +273,17 @@ func TestHooksSeeThePathBelowTheMount(t *testing.T) {
 		t.Errorf("hook saw %q", got)
 	}
 }
+
+// A prefix that the host has stripped is found, whichever form the request's target has.
+func TestURLForAbsoluteForm(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigSetup{quiet: true})
+	h := newHost(t, http.StripPrefix("/llm", r.proxy), false)
+	for _, target := range []string{"/llm/openapi.json", "http://h/llm/openapi.json"} {
+		answer := h.raw(t, "GET "+target+" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+		if !strings.Contains(answer, `"url": "/llm"`) {
+			_, servers, _ := strings.Cut(answer, `"servers":`)
+			t.Errorf("%s: %.40s", target, servers)
+		}
+	}
+}

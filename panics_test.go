@@ -246,3 +246,29 @@ func TestPanicInTheStream(t *testing.T) {
 		}
 	}
 }
+
+// What described an answer that a panic has ended does not describe the error in its place.
+func TestPanicAfterHeaders(t *testing.T) {
+	t.Parallel()
+	m := ccproxy.Manifest{Name: "zipper", Routes: []ccproxy.RouteSpec{{
+		Prefix: "/zip", Endpoints: []ccproxy.Endpoint{{Method: "GET", Pattern: "/x"}},
+		New: func(*ccproxy.PluginContext) (http.Handler, error) {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Encoding", "gzip")
+				w.Header().Set("Cache-Control", "public, max-age=86400")
+				w.Header().Set("ETag", `"of the report"`)
+				panic("before the first byte")
+			}), nil
+		},
+	}}}
+	r := newRig(t, rigSetup{plugins: []ccproxy.Factory{plain(m)}})
+	rec := r.do(t, http.MethodGet, "/zip/x", nil, nil)
+	if rec.Code != 500 {
+		t.Fatal(rec.Code, rec.Body)
+	}
+	for _, name := range []string{"Content-Encoding", "Cache-Control", "Etag"} {
+		if v := rec.Header().Get(name); v != "" {
+			t.Errorf("the error %s is sent with %s: %s", rec.Body, name, v)
+		}
+	}
+}

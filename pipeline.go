@@ -152,7 +152,7 @@ func (in inlet) receive(r *http.Request, ex *exchange, body []byte, choose choos
 		return call, nil, err
 	}
 	ex.provider, call.Provider, call.Format = p.name, p.name, p.upstream
-	if !call.Caller.mayCall(p.name, call.Model, call.ClientModel) {
+	if !p.mayCall(call, p.name, call.Model) {
 		return call, nil, errModelNotAllowed()
 	}
 	call.chosen = call.Model

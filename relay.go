@@ -60,6 +60,7 @@ type attempt struct {
 	chunks   int64
 	bytes    int64
 	complete bool             // the terminal event of the stream went by
+	arrived  bool             // the client has it
 	named    modelName        // the client's name of the model
 	lost     canonical.Losses // what the client's format has no place for
 	cut      error            // why the provider's side of a converted stream ended too early
@@ -270,7 +271,11 @@ func (t *relay) passOn(body []byte) error {
 	if _, err := out.Write(body); err != nil {
 		return errClientGone
 	}
-	_, err := io.Copy(out, t.ans.Body)
+	var end lastBytes
+	_, err := io.Copy(out, io.TeeReader(t.ans.Body, &end))
+	if t.tap {
+		t.ex.usage = usageAtEnd(t.from, end.kept)
+	}
 	t.out.extend() // for what the server has not sent yet
 	return err
 }

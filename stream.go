@@ -31,6 +31,9 @@ func (t *relay) relayStream(ctx context.Context) error {
 	} else {
 		err = t.relayEvents(ctx)
 	}
+	if t.arrived && errors.Is(err, errClientGone) {
+		err = nil // who has all of a stream may leave
+	}
 	if err == nil && !t.complete {
 		err = &Error{Status: http.StatusBadGateway, Message: "the provider's stream broke off", Err: errStreamCut}
 	}
@@ -77,7 +80,7 @@ func (t *relay) relayRaw(ctx context.Context) error {
 			return t.tail(data)
 		}
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return t.out.flush()
+			return t.flush()
 		}
 		if err != nil {
 			return t.broken(ctx, err)
@@ -90,11 +93,18 @@ func (t *relay) relayRaw(ctx context.Context) error {
 			return err
 		}
 		if !in.Buffered() { // a flush for each event would cost more than all the rest
-			if err := t.out.flush(); err != nil {
+			if err := t.flush(); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// flush sends what is written.
+func (t *relay) flush() error {
+	err := t.out.flush()
+	t.arrived = t.arrived || t.complete && err == nil
+	return err
 }
 
 // broken says what went wrong with an upstream's stream.
@@ -144,11 +154,11 @@ func (t *relay) relayEvents(ctx context.Context) error {
 		if t.lazy {
 			continue // the client is flushed before the provider is waited for
 		}
-		if err := t.out.flush(); err != nil {
+		if err := t.flush(); err != nil {
 			return err
 		}
 	}
-	if err := t.out.flush(); err != nil {
+	if err := t.flush(); err != nil {
 		return err
 	}
 	if t.erred && t.cut != nil {
@@ -174,7 +184,7 @@ func (t *relay) eventsOf(in *sse.Reader) adapters.Stream {
 			if !in.Buffered() {
 				t.out.await(some)
 				some = false
-				if t.lazy && t.out.flush() != nil {
+				if t.lazy && t.flush() != nil {
 					t.gone = true
 					return
 				}
@@ -279,7 +289,11 @@ func (t *relay) pass(typ string, data, raw []byte, hasData bool) error {
 	if !hasData {
 		return t.out.writeComment(raw)
 	}
-	return t.out.write(raw)
+	err := t.out.write(raw)
+	if t.complete && err == nil && t.ex.r.Context().Value(inProcessKey{}) != nil {
+		t.arrived = true // nothing is buffered on the way
+	}
+	return err
 }
 
 // note tells hooks of an event, and returns what the client is to see of it.

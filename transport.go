@@ -1,6 +1,7 @@
 package ccproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -62,7 +63,8 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	in := req.Clone(ctx)
-	in.RequestURI, in.RemoteAddr = req.URL.RequestURI(), "in-process"
+	properNames(in.Header)
+	in.RequestURI, in.RemoteAddr = req.URL.RequestURI(), cmp.Or(req.RemoteAddr, "in-process")
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
@@ -97,6 +99,16 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	// The handler is told through its context; what it still writes goes nowhere.
 	w.closer()
 	return nil, context.Cause(ctx)
+}
+
+// properNames gives fields the names that a server would have given them.
+func properNames(h http.Header) {
+	for name, values := range h {
+		if proper := http.CanonicalHeaderKey(name); proper != name {
+			delete(h, name)
+			h[proper] = append(h[proper], values...)
+		}
+	}
 }
 
 func (t *inProcess) serve(w *pipeWriter, r *http.Request) {

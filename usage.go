@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/ccproxy-go/ccproxy/adapters"
@@ -203,6 +204,30 @@ func firstError(f adapters.Format, data []byte) *Error {
 }
 
 const statusOverloaded = errorcode.Overloaded
+
+// lastBytes keeps the end of what is written: that is where answers have their usage.
+type lastBytes struct{ kept []byte }
+
+func (l *lastBytes) Write(p []byte) (int, error) {
+	const most = 16 << 10
+	n := len(p)
+	p = p[max(n-most, 0):]
+	if over := len(l.kept) + len(p) - most; over > 0 {
+		l.kept = slices.Delete(l.kept, 0, over)
+	}
+	l.kept = append(l.kept, p...)
+	return n, nil
+}
+
+// usageAtEnd finds the usage in the end of an answer, nil where there is none.
+func usageAtEnd(f adapters.Format, end []byte) *hooks.Usage {
+	name := []byte(`"usage"`)
+	i := bytes.LastIndex(end, name)
+	if i < 0 || i > 0 && end[i-1] == '\\' { // in a text
+		return nil
+	}
+	return usageOf(f, append([]byte{'{'}, end[i:]...), nil)
+}
 
 // eventName is string(name) without an allocation for the events that make up streams.
 func eventName(name []byte) string {

@@ -2,7 +2,7 @@ package rawjson
 
 // Limits that Options leaves open.
 const (
-	DefaultMaxDepth = 256
+	DefaultMaxDepth = 10_000 // as encoding/json has it
 	DefaultMaxKeys  = 1 << 17
 )
 

@@ -152,7 +152,7 @@ if refused == '' then
 	if request > 0 then
 		requests = requests + request
 		redis.call('HSET', KEYS[2], 'requests', string.format('%.0f', now + requests), 'begun', ARGV[1])
-		redis.call('PEXPIRE', KEYS[2], math.ceil(math.max(requests, tokens) / 1000) + 1000)
+		redis.call('PEXPIRE', KEYS[2], math.ceil(math.max(requests, debt('tokens')) / 1000) + 1000)
 	end
 end
 return {refused, math.ceil(wait), math.ceil(requests), math.ceil(tokens)}`

@@ -1,6 +1,7 @@
 package codex
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,13 +17,22 @@ import (
 const maxWhole = 32 << 20
 
 // sendWhole sends an answer that is not a stream, which is mostly an error.
-func (c *connection) sendWhole(ctx context.Context, resp *http.Response) error {
+func (c *connection) sendWhole(ctx context.Context, resp *http.Response, req *create, before *past) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxWhole))
 	if err != nil {
 		return err
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
 		return c.send(ctx, errorFrame(resp.StatusCode, resp.Header, body))
+	}
+	if id, ok := rawjson.Find(body, "id"); ok {
+		var output [][]byte
+		list, _ := rawjson.Find(body, "output")
+		for item := range rawjson.Elements(list) {
+			output = append(output, bytes.Clone(item))
+		}
+		name, _ := rawjson.String(id)
+		c.remember(name, req, before, output)
 	}
 	event := fmt.Appendf(nil, `{"type":"response.completed","sequence_number":0,"response":%s}`, body)
 	if losses := resp.Header[lossHeader]; losses != nil {

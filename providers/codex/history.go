@@ -8,10 +8,10 @@ const maxResponses = 256
 // history is what a connection remembers of its responses. ChatGPT over HTTP does not go on from one, so each turn is
 // sent the whole conversation.
 type history struct {
-	limit int64 // in bytes, of one conversation and of what is remembered beside it
+	limit int64 // in bytes, of one conversation and of all
 	byID  map[string]*past
 	ids   []string // the oldest first
-	size  int64
+	size  int64    // of all that is held
 }
 
 // past is a conversation up to a response: the one before and what came after it.
@@ -20,6 +20,7 @@ type past struct {
 	items  [][]byte
 	own    int64 // bytes of items
 	total  int64 // with those of all before
+	holds  int   // who has it: the history, and those that come after it
 }
 
 // find returns the conversation up to a response, or nil.
@@ -27,7 +28,7 @@ func (h *history) find(id string) *past { return h.byID[id] }
 
 // add remembers a response by its id, as long as there is room for its conversation.
 func (h *history) add(id string, before *past, items [][]byte) {
-	p := &past{before: before, items: items}
+	p := &past{before: before, items: items, holds: 1}
 	for _, item := range items {
 		p.own += int64(len(item))
 	}
@@ -41,6 +42,9 @@ func (h *history) add(id string, before *past, items [][]byte) {
 	if h.byID == nil {
 		h.byID = make(map[string]*past)
 	}
+	if before != nil {
+		before.holds++
+	}
 	if h.byID[id] != nil {
 		h.drop(slices.Index(h.ids, id))
 	}
@@ -53,9 +57,15 @@ func (h *history) add(id string, before *past, items [][]byte) {
 
 // drop forgets a response. What others go on from lives on with them.
 func (h *history) drop(i int) {
-	h.size -= h.byID[h.ids[i]].own
+	p := h.byID[h.ids[i]]
 	delete(h.byID, h.ids[i])
 	h.ids = slices.Delete(h.ids, i, i+1)
+	for ; p != nil; p = p.before {
+		if p.holds--; p.holds > 0 {
+			return
+		}
+		h.size -= p.own
+	}
 }
 
 // all are the items of a conversation, in their order. A nil past has none.

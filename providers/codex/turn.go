@@ -116,7 +116,7 @@ func (c *connection) turn(ctx context.Context, data []byte) error {
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		return c.relay(ctx, resp, req, before)
 	}
-	return c.sendWhole(ctx, resp)
+	return c.sendWhole(ctx, resp, req, before)
 }
 
 // request makes the request of a turn, in the client's name.
@@ -127,6 +127,11 @@ func (c *connection) request(ctx context.Context, body []byte) *http.Request {
 	for name := range r.Header {
 		if strings.HasPrefix(name, "Sec-Websocket-") {
 			delete(r.Header, name)
+		}
+	}
+	for _, names := range c.handshake.Header["Connection"] {
+		for name := range strings.SplitSeq(names, ",") {
+			r.Header.Del(strings.TrimSpace(name))
 		}
 	}
 	for _, name := range [...]string{ // which are the handshake's
@@ -166,15 +171,31 @@ func (c *connection) relay(ctx context.Context, resp *http.Response, req *create
 		if terminal && !failed {
 			id, _ := rawjson.Find(ev.Data, "response", "id")
 			name, _ := rawjson.String(id)
-			c.history.add(name, before, append(req.kept(), output.list()...))
+			c.remember(name, req, before, output.list())
 		}
 		data := ev.Data
 		if told != nil { // in the first event, since there are no other headers over a WebSocket
 			data, told = withLosses(data, told), nil
 		}
-		if err := c.send(ctx, data); err != nil || terminal {
+		if err := c.send(ctx, data); err != nil {
 			return err
 		}
+		if terminal {
+			break
+		}
+	}
+	// To its end, which comes when the proxy is done with it: the next turn must not meet this one.
+	for {
+		if _, err := events.Next(); err != nil {
+			return nil //nolint:nilerr // the client has all of it
+		}
+	}
+}
+
+// remember keeps what a turn added to a conversation, unless only the upstream has all that came before.
+func (c *connection) remember(id string, req *create, before *past, output [][]byte) {
+	if before != nil || req.previous == "" {
+		c.history.add(id, before, append(req.kept(), output...))
 	}
 }
 
