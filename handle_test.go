@@ -186,3 +186,50 @@ func forwardTo(next http.Handler) ccproxy.Factory {
 		Prefix: "/claude", Endpoints: []ccproxy.Endpoint{{Method: http.MethodPost, Pattern: "/v1/messages"}}, New: newOf(next, noStep),
 	}}})
 }
+
+// A swap tells handlers that wait for something else than their client that the proxy goes out of service.
+func TestSwapTellsWaitingHandlers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := make(chan struct{})
+		m := ccproxy.Manifest{Name: "events", Routes: []ccproxy.RouteSpec{{
+			Prefix: "/events", Endpoints: []ccproxy.Endpoint{{Method: "GET", Pattern: "/stream"}},
+			New: func(pc *ccproxy.PluginContext) (http.Handler, error) {
+				return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					close(began)
+					select {
+					case <-pc.Draining():
+					case <-r.Context().Done():
+					}
+				}), nil
+			},
+		}}}
+		build := func() *ccproxy.Proxy {
+			var reg ccproxy.Registry
+			if err := reg.Register(plain(m)); err != nil {
+				t.Fatal(err)
+			}
+			p, err := reg.Build(ccproxy.Settings{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		var h ccproxy.Handle
+		if err := h.Swap(t.Context(), build()); err != nil {
+			t.Fatal(err)
+		}
+		go h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/events/stream", nil))
+		<-began
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		begun := time.Now()
+		err := h.Swap(ctx, build())
+		if took := time.Since(begun); took > time.Minute {
+			t.Errorf("the swap took %v: %v", took, err)
+		}
+		if err := h.Swap(context.WithoutCancel(ctx), nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
