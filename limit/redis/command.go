@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -59,12 +60,21 @@ func (l *Limiter) do(ctx context.Context, command func(context.Context) error) e
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	l.pause()
+	if !refused(err) {
+		l.pause()
+	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		// A timeout of the command's own must not look like one of the caller's.
 		return fmt.Errorf("%w: no answer in time", ErrUnavailable)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// refused tells of an answer that Redis will give again: somebody else has put something into a key of a caller. That
+// is no reason to leave the others alone.
+func refused(err error) bool {
+	reply, ok := errors.AsType[goredis.Error](err)
+	return ok && strings.Contains(reply.Error(), "WRONGTYPE") // older servers have words before it
 }
 
 func (l *Limiter) pause() {

@@ -80,8 +80,8 @@ func (l *Limiter) tell(ctx context.Context, ends []end) error {
 		args = append(args, e.id, float64(e.debt)/float64(time.Microsecond), time.Since(e.at).Microseconds())
 	}
 	_, err := l.run(ctx, endScript, ends[0].key, args...)
-	if err == nil {
-		return nil
+	if err == nil || refused(err) {
+		return err
 	}
 	if ends[0].sent == 0 {
 		number := l.sends.Add(1)
@@ -129,7 +129,7 @@ func (l *Limiter) tellMissed(ctx context.Context) error {
 		for n < len(missed) && missed[n].key == missed[0].key && missed[n].sent == missed[0].sent {
 			n++
 		}
-		if err := l.tell(ctx, missed[:n]); err != nil {
+		if err := l.tell(ctx, missed[:n]); err != nil && !refused(err) {
 			l.miss(missed[n:]...)
 			return err
 		}

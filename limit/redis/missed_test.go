@@ -3,6 +3,7 @@ package redis_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,4 +118,33 @@ func TestEndsHeardTwice(t *testing.T) {
 	if n := remaining(t, again, all[0]); n < 50_000 || n > 59_000 {
 		t.Errorf("%d tokens are left, want 50000 and what has come back since", n)
 	}
+}
+
+// TestForeignKey holds that what somebody else has put where a caller's counts are concerns that caller alone.
+func TestForeignKey(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	l := open(t, "redis://"+server.Addr())
+	l.Pause = time.Hour
+	bad, good := begins(t, l, "bad", 1)[0], begins(t, l, "good", 2)
+	for _, key := range server.Keys() {
+		if strings.Contains(key, "YmFk") { // "bad" in base64
+			server.Del(key)
+			if err := server.Set(key, "something else"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := l.End(t.Context(), bad, 1); !errors.Is(err, redis.ErrUnavailable) {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := l.Begin(t.Context(), bad); !errors.Is(err, redis.ErrUnavailable) {
+		t.Errorf("the error is %v", err)
+	}
+	for _, r := range good {
+		if err := l.End(t.Context(), r, 1); err != nil {
+			t.Error(err)
+		}
+	}
+	remaining(t, l, good[0])
 }
