@@ -80,12 +80,12 @@ func exchangeFrom(ctx context.Context) *exchange {
 	return ex
 }
 
-// eventContext is the part of an event that says which call it is about, as far as a context belongs to one.
-func eventContext(ctx context.Context) (hc hooks.Context) {
-	if ex := exchangeFrom(ctx); ex != nil {
-		hc.RequestID, hc.Exchange, hc.Provider = ex.id, ex.number, ex.provider
+// about is an event that says which call it is about, as far as there is one.
+func (ex *exchange) about(p hooks.Payload) hooks.Context {
+	if ex == nil {
+		return hooks.Context{Payload: p}
 	}
-	return hc
+	return hooks.Context{RequestID: ex.id, Exchange: ex.number, Provider: ex.provider, Payload: p}
 }
 
 // observe finds the endpoint of a request, makes it one that drains wait for, contains panics, and tells hooks how
@@ -231,9 +231,7 @@ func (ex *exchange) announce() {
 
 // emit tells hooks of an event. The payload is theirs from here on.
 func (ex *exchange) emit(p hooks.Payload) {
-	ex.proxy.hooks.EmitOwned(hooks.Context{
-		RequestID: ex.id, Exchange: ex.number, Provider: ex.provider, Payload: p,
-	})
+	ex.proxy.hooks.EmitOwned(ex.about(p))
 }
 
 func (ex *exchange) enabled(e hooks.Event) bool { return ex.proxy.hooks.Enabled(e) }

@@ -68,7 +68,7 @@ func (t *managedTransport) send(req *http.Request) (*http.Response, error) {
 }
 
 func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
-	about := eventContext(req.Context())
+	about := exchangeFrom(req.Context()).about(nil)
 	about.Plugin = t.owner
 	id := about.RequestID
 	emit := func(p hooks.Payload) {
@@ -78,7 +78,8 @@ func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
 			t.hooks.EmitOwned(hc)
 		}
 	}
-	secrets := scrub.Known(repeatable(req)...)
+	sent := credentials(req)
+	secrets := scrub.Known(repeatable(req, sent)...)
 	address := secrets.Without(hooks.SafeURL(req.URL))
 	if t.hooks.Enabled(hooks.EventHTTPRequest) {
 		body, cut := bodySnapshot(req)
@@ -102,7 +103,7 @@ func (t *managedTransport) observe(req *http.Request) (*http.Response, error) {
 	if t.hooks.Enabled(hooks.EventHTTPResponse) {
 		emit(&hooks.HTTPResponse{
 			ID: id, Method: req.Method, URL: address, Status: resp.StatusCode,
-			Header: hooks.SnapshotHeader(withoutEcho(resp.Header, req)), Duration: time.Since(start),
+			Header: hooks.SnapshotHeader(withoutEcho(resp.Header, sent)), Duration: time.Since(start),
 		})
 	}
 	return resp, nil
@@ -120,9 +121,9 @@ func once(req *http.Request) *http.Request {
 }
 
 // withoutEcho drops the fields of an answer in which an upstream repeats a credential of the request.
-func withoutEcho(answer http.Header, req *http.Request) http.Header {
+func withoutEcho(answer http.Header, sent []string) http.Header {
 	out := answer
-	for _, credential := range credentials(req) {
+	for _, credential := range sent {
 		out = withoutValue(out, credential)
 	}
 	return out
@@ -148,12 +149,11 @@ const redacted = "[REDACTED]"
 const shortestSecret = 8
 
 // repeatable are the credentials that a request is searched for: those that are sent, and those of the client.
-func repeatable(req *http.Request) []string {
-	found := credentials(req)
+func repeatable(req *http.Request, sent []string) []string {
 	if ex := exchangeFrom(req.Context()); ex != nil && ex.r != nil {
-		found = append(found, credentials(ex.r)...)
+		return slices.Concat(sent, credentials(ex.r))
 	}
-	return found
+	return sent
 }
 
 func withoutValue(h http.Header, secret string) http.Header {

@@ -271,8 +271,11 @@ func (t *relay) passOn(body []byte) error {
 	if _, err := out.Write(body); err != nil {
 		return errClientGone
 	}
-	var end lastBytes
-	_, err := io.Copy(out, io.TeeReader(t.ans.Body, &end))
+	from, end := io.Reader(t.ans.Body), lastBytes{}
+	if t.tap {
+		from = io.TeeReader(from, &end)
+	}
+	_, err := io.Copy(out, from)
 	if t.tap {
 		t.ex.usage = usageAtEnd(t.from, end.kept)
 	}

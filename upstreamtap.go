@@ -10,11 +10,12 @@ import (
 
 // tapped shows an exchange, the answer's body included, to what observes the client's request.
 func (t *managedTransport) tapped(tap wiretap.Tap, req *http.Request) (*http.Response, error) {
-	provider := eventContext(req.Context()).Provider
+	provider := exchangeFrom(req.Context()).about(nil).Provider
 	body, cut := bodySnapshot(req)
+	sent := credentials(req)
 	rec := tap(&wiretap.Request{
 		Method: req.Method, URL: hooks.SafeURL(req.URL), Header: masked(req), Body: body, Cut: cut,
-		Secrets: credentials(req), Provider: provider,
+		Secrets: sent, Provider: provider,
 	})
 	resp, err := t.send(req)
 	switch {
@@ -22,10 +23,10 @@ func (t *managedTransport) tapped(tap wiretap.Tap, req *http.Request) (*http.Res
 	case err != nil:
 		rec.End(safeTransportError(err))
 	case resp.StatusCode == http.StatusSwitchingProtocols: // its body is a connection
-		rec.Response(resp.StatusCode, withoutEcho(resp.Header, req))
+		rec.Response(resp.StatusCode, withoutEcho(resp.Header, sent))
 		rec.End("")
 	default:
-		rec.Response(resp.StatusCode, withoutEcho(resp.Header, req))
+		rec.Response(resp.StatusCode, withoutEcho(resp.Header, sent))
 		resp.Body = wiretap.Body(resp.Body, rec)
 	}
 	return resp, err

@@ -48,7 +48,7 @@ func New() *Scrubber {
 func (s *Scrubber) Body(text []byte, secrets Secrets) []byte {
 	w := walk{secrets: secrets}
 	out := w.members(text, 0)
-	if isForm(out) {
+	if looksLikeForm(out) {
 		out = form(out)
 	}
 	if mayHaveShapes(out) {
@@ -167,9 +167,15 @@ func scalar(text []byte, i int) (end, length int) {
 	return end, end - i
 }
 
-// isForm tells whether a text is what forms are sent as: a line of fields without anything that fields would have
-// escaped.
-func isForm(text []byte) bool {
+// IsForm tells the media type of forms, whose secrets are those of a query.
+func IsForm(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded")
+}
+
+// looksLikeForm tells whether a text is what forms are sent as: a line of fields without anything that fields would
+// have escaped.
+func looksLikeForm(text []byte) bool {
 	return bytes.IndexByte(text, '=') > 0 && !bytes.ContainsAny(text, " \t\r\n\"{}<>:/")
 }
 

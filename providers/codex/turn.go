@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -185,11 +186,8 @@ func (c *connection) relay(ctx context.Context, resp *http.Response, req *create
 		}
 	}
 	// To its end, which comes when the proxy is done with it: the next turn must not meet this one.
-	for {
-		if _, err := events.Next(); err != nil {
-			return nil //nolint:nilerr // the client has all of it
-		}
-	}
+	_, _ = io.Copy(io.Discard, resp.Body) // the client has all of it
+	return nil
 }
 
 // remember keeps what a turn added to a conversation, unless only the upstream has all that came before.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/scrub"
 	"github.com/ccproxy-go/ccproxy/internal/spool"
 )
 
@@ -38,8 +39,7 @@ func (p *plugin) script(base string, req *hooks.HTTPRequest) []spool.File {
 // body is what may be stored of a request's.
 func (p *plugin) body(req *hooks.HTTPRequest) []byte {
 	text := req.Body
-	media, _, _ := strings.Cut(req.Header.Value("Content-Type"), ";")
-	if strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded") {
+	if scrub.IsForm(req.Header.Value("Content-Type")) {
 		text = hooks.SafeQuery(text)
 	}
 	return p.scrubber.Body([]byte(text), nil)

@@ -29,7 +29,7 @@ type exchange struct {
 	url      string
 	header   hooks.Header
 	cut      bool // there was more of the request's body than what is kept
-	secrets  []string
+	secrets  scrub.Secrets
 	asked    capture
 	answered capture
 
@@ -59,7 +59,7 @@ func (p *plugin) newExchange(id, side string) *exchange {
 func (x *exchange) Response(status int, header http.Header) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	snapshot := hooks.SnapshotHeader(scrub.Known(x.secrets...).Header(header))
+	snapshot := hooks.SnapshotHeader(x.secrets.Header(header))
 	x.status, x.answer, x.headerAt = status, snapshot, time.Now()
 }
 
@@ -76,7 +76,7 @@ func (x *exchange) End(why string) {
 	x.over = true
 	t := &trace{
 		exchange: x, status: x.status, answer: x.answer, why: why, ended: time.Now(), headerAt: x.headerAt,
-		request: x.asked.seal(), response: x.answered.seal(), secrets: scrub.Known(x.secrets...),
+		request: x.asked.seal(), response: x.answered.seal(), secrets: slices.Clone(x.secrets),
 	}
 	x.mu.Unlock()
 	t.request.more = x.cut
@@ -121,7 +121,7 @@ type client struct {
 func (p *plugin) client(w http.ResponseWriter, r *http.Request) *client {
 	x := p.newExchange(middleware.RequestIDFrom(r.Context()), "client")
 	shown := hooks.SnapshotHeader(r.Header)
-	x.secrets = scrub.Credentials(r.Header, shown.Value, r.URL.RawQuery, hooks.SafeQuery)
+	x.secrets = scrub.Known(scrub.Credentials(r.Header, shown.Value, r.URL.RawQuery, hooks.SafeQuery)...)
 	x.show(r.Method, address(r), r.Header)
 	c := &client{exchange: x, writer: &writer{ResponseWriter: w, x: x}}
 	c.request = r.WithContext(wiretap.With(r.Context(), c.upstream))
@@ -133,9 +133,8 @@ func (p *plugin) client(w http.ResponseWriter, r *http.Request) *client {
 
 // show keeps what a request shows of itself, in which its secrets may come up anywhere.
 func (x *exchange) show(method, address string, h http.Header) {
-	known := scrub.Known(x.secrets...)
-	x.method, x.url = method, x.p.scrubber.Text(address, known)
-	x.header = hooks.SnapshotHeader(known.Header(h))
+	x.method, x.url = method, x.p.scrubber.Text(address, x.secrets)
+	x.header = hooks.SnapshotHeader(x.secrets.Header(h))
 }
 
 // address is the URL that a client asked for, fit to be shown: with what the host has stripped of its path.
@@ -159,7 +158,7 @@ func (c *client) upstream(r *wiretap.Request) wiretap.Recorder {
 	x := c.p.newExchange(c.id, "provider")
 	x.call, x.provider, x.cut = int(c.calls.Add(1)), r.Provider, r.Cut
 	c.mu.Lock()
-	c.secrets = append(c.secrets, r.Secrets...) // the client may be told what its upstream repeats
+	c.secrets = append(c.secrets, scrub.Known(r.Secrets...)...) // the client may be told what its upstream repeats
 	x.secrets = slices.Clone(c.secrets)
 	c.mu.Unlock()
 	x.show(r.Method, r.URL, r.Header)

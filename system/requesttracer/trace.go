@@ -106,8 +106,7 @@ func (t *trace) text(h hooks.Header, b *body, d *document) []byte {
 		return nil
 	}
 	text := b.kept
-	media, _, _ := strings.Cut(h.Value("Content-Type"), ";")
-	if strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded") {
+	if scrub.IsForm(h.Value("Content-Type")) {
 		text = []byte(hooks.SafeQuery(string(text)))
 	}
 	text = t.p.scrubber.Body(text, t.secrets)
