@@ -142,7 +142,8 @@ type HookSpec struct {
 	Queue int
 	// FailClosed refuses the request when a mutator fails, instead of going on without it.
 	FailClosed bool
-	// ReadOnly promises that an observer changes nothing in payloads, so that it shares its copy with others.
+	// ReadOnly promises that the hook writes into nothing that it is given, so that it shares copies with others: an
+	// observer those of payloads, a mutator that of a request's header. See hooks.Options.
 	ReadOnly bool
 	New      func(*PluginContext) (hooks.Hook, error)
 }

@@ -55,15 +55,14 @@ func (c *couriers) send() {
 // walk works on observers until none is ready. If a hook ends the goroutine, another goes on.
 func (c *couriers) walk(k *courier) {
 	var o *observer
-	more := false
+	var t turn
 	defer func() {
 		if o != nil {
-			c.replace(k, o, more)
+			c.replace(k, o, t.more)
 		}
 	}()
-	for o = c.next(k); o != nil; o = c.proceed(k, o, more) {
-		more = false
-		o.deliver(&more)
+	for o = c.next(k); o != nil; o = c.proceed(k, o, t.more) {
+		o.deliver(&t)
 	}
 }
 

@@ -44,5 +44,6 @@
 // timer and the channel of its context are made when the hook asks for them. Observers share a goroutine, which goes
 // from one to the other; where a hook keeps it for about a millisecond, or there is more to do than it gets done,
 // another goes on with the rest. All mutators of a request share a goroutine, as long as none of them overruns its
-// timeout. An idle registry has no goroutine.
+// timeout. Each is given a copy of the request's header; those registered with ReadOnly share one. An idle registry has
+// no goroutine.
 package hooks

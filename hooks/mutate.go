@@ -19,6 +19,7 @@ type mutator struct {
 	hook       Mutator
 	timeout    time.Duration
 	failClosed bool
+	readOnly   bool
 
 	mu        sync.Mutex
 	tally     tally

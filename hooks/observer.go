@@ -85,21 +85,31 @@ func (o *observer) offer(n *news) {
 	}
 }
 
-// deliver handles an event, and notes in more whether there is another one. The hook may end the goroutine.
-func (o *observer) deliver(more *bool) {
-	d := o.next()
+// turn is what a courier knows before it works on an observer, and after that.
+type turn struct {
+	now  time.Time // zero if a while has passed since the clock was read
+	more bool      // there is another event
+}
+
+// deliver handles an event and notes when that was, and whether there is another one. The hook may end the goroutine.
+func (o *observer) deliver(t *turn) {
+	now := t.now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	*t = turn{}
+	d := o.next(now)
 	if d == nil {
 		return
 	}
 	guard(
 		func() error { return o.hook.Handle(&d.ctx, &d.hc) },
-		func(out outcome) { *more = o.finish(d, out) },
+		func(out outcome) { *t = o.finish(d, out) },
 	)
 }
 
 // next takes an event from the queue, nil if there is none any more.
-func (o *observer) next() *delivery {
-	now := time.Now()
+func (o *observer) next(now time.Time) *delivery {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.more() {
@@ -125,8 +135,8 @@ func (o *observer) more() bool {
 	return false
 }
 
-// finish notes how a call ended, and reports whether there is another event.
-func (o *observer) finish(d *delivery, out outcome) (more bool) {
+// finish notes how a call ended.
+func (o *observer) finish(d *delivery, out outcome) turn {
 	now := time.Now()
 	d.ctx.release(now)
 	if d.ctx.overdue(now) {
@@ -142,8 +152,9 @@ func (o *observer) finish(d *delivery, out outcome) (more bool) {
 		o.tally.succeed(d.pass)
 	default:
 		o.settle(d.pass, out)
+		now = time.Time{} // a log may take its time
 	}
-	return o.more()
+	return turn{now, o.more()}
 }
 
 // settle records an outcome and logs what there is to log. The caller holds the mutex, which is let go for

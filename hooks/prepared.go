@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 )
 
@@ -43,6 +44,7 @@ type PreparedRequest struct {
 	scans    *scans
 	loan     *loan // of the bodies and the base, if they are somebody else's
 	base     http.Header
+	shared   http.Header // a copy of Header for all who only read it; nil until there is one
 }
 
 // NewPreparedRequest returns a request with the body; the caller fills the fields. body is kept, not
@@ -122,13 +124,23 @@ func (r *PreparedRequest) settle() error {
 		return err
 	}
 	r.replaceBody(body)
+	r.shared = nil
 	return nil
 }
 
-// borrow makes r a copy of a request for one mutator. The bodies are lent, because nothing hands them out.
-func (r *PreparedRequest) borrow(from *PreparedRequest, l *loan, s *scans) {
+// borrow makes r a copy of a request for one mutator. The bodies are lent, because nothing hands them out. The header
+// is the mutator's own, or the copy that is shared by those who only read it.
+func (r *PreparedRequest) borrow(from *PreparedRequest, readOnly bool, l *loan, s *scans) {
+	if readOnly && from.shared == nil {
+		from.shared = cloneHeader(from.Header)
+	}
 	*r = *from
-	r.Header, r.base = cloneHeader(from.Header), from.Header
+	r.base = from.Header
+	if readOnly {
+		r.Header = from.shared
+	} else {
+		r.Header, r.shared = cloneHeader(from.Header), nil
+	}
 	r.replaceBody(from.raw)
 	r.scanned, r.loan, r.scans = from.scanned, l, s
 }
@@ -136,7 +148,8 @@ func (r *PreparedRequest) borrow(from *PreparedRequest, l *loan, s *scans) {
 // changes are what a mutator has made of its copy.
 type changes struct {
 	method, url, model string
-	header             http.Header
+	header             http.Header // if it is another one
+	sameHeader         bool
 	raw                []byte
 	scanned            *scan
 }
@@ -147,27 +160,34 @@ func (r *PreparedRequest) seal(c *changes) error {
 	if err != nil {
 		return err
 	}
-	c.method, c.url, c.model, c.header, c.raw = r.Method, r.URL, r.Model, r.sealHeader(), body
+	c.method, c.url, c.model, c.raw = r.Method, r.URL, r.Model, body
+	if c.sameHeader = r.keepsHeader(); !c.sameHeader {
+		c.header = cloneHeader(r.Header)
+	}
 	if r.rawSet || !r.bodySet {
 		c.scanned = r.scanned
 	}
 	return nil
 }
 
-// sealHeader returns the header that a copy was made from, unless the mutator has changed it.
-func (r *PreparedRequest) sealHeader() http.Header {
-	if r.base != nil && r.loan.begin() {
-		defer r.loan.end()
-		if maps.EqualFunc(r.Header, r.base, slices.Equal) {
-			return r.base
-		}
+// keepsHeader reports whether the mutator has left the header as it was.
+func (r *PreparedRequest) keepsHeader() bool {
+	if r.shared != nil && reflect.ValueOf(r.Header).Pointer() == reflect.ValueOf(r.shared).Pointer() {
+		return true // that nothing was written into it, is promised
 	}
-	return cloneHeader(r.Header)
+	if r.base == nil || !r.loan.begin() {
+		return false
+	}
+	defer r.loan.end()
+	return maps.EqualFunc(r.Header, r.base, slices.Equal)
 }
 
 // adopt takes over what a mutator has changed.
 func (r *PreparedRequest) adopt(c *changes) {
-	r.Method, r.URL, r.Model, r.Header = c.method, c.url, c.model, c.header
+	r.Method, r.URL, r.Model = c.method, c.url, c.model
+	if !c.sameHeader {
+		r.Header, r.shared = c.header, nil
+	}
 	r.replaceBody(c.raw)
 	r.scanned = c.scanned
 }

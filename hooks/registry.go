@@ -30,8 +30,10 @@ type Options struct {
 	// FailClosed refuses the request when the mutator cannot be run to a good end. Otherwise the request
 	// goes on as if the mutator did not exist.
 	FailClosed bool
-	// ReadOnly promises that the observer changes nothing in payloads, neither in its call nor later. All such
-	// observers of an event are given one copy together, which they may keep.
+	// ReadOnly promises that the hook writes into nothing that it is given, neither in its call nor later: not into
+	// payloads, and not into the map that is a PreparedRequest's Header. All such observers of an event are given one
+	// copy of the payload together, all such mutators of a request one copy of its header, which they may keep. A
+	// mutator may change all else of the request nevertheless, and set Header to another map.
 	ReadOnly bool
 }
 
@@ -117,6 +119,7 @@ func (r *Registry) newEntry(h Hook, d description, o Options) *entry {
 	if m, ok := h.(Mutator); ok {
 		e.mutator = &mutator{
 			identity: id, hook: m, timeout: orDefault(o.Timeout, mutatorTimeout), failClosed: o.FailClosed,
+			readOnly: o.ReadOnly,
 		}
 	}
 	return e

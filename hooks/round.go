@@ -93,7 +93,7 @@ func (r *round) next() *call {
 		m := r.mutators[r.through]
 		c, err := m.begin(r.ctx)
 		if c != nil {
-			c.fork.borrow(r.req, &c.loan, r.scans)
+			c.fork.borrow(r.req, m.readOnly, &c.loan, r.scans)
 			r.call = c
 			return c
 		}

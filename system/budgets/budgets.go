@@ -97,7 +97,7 @@ func Factory() ccproxy.Factory {
 			return err
 		},
 		Hooks: []ccproxy.HookSpec{
-			{Priority: priority, FailClosed: true, New: hook(func(p *plugin) hooks.Hook {
+			{Priority: priority, FailClosed: true, ReadOnly: true, New: hook(func(p *plugin) hooks.Hook {
 				return hooks.Mutate("reserve", p.reserve)
 			})},
 			{Queue: queue, ReadOnly: true, New: hook(func(p *plugin) hooks.Hook {

@@ -60,7 +60,7 @@ func Factory() ccproxy.Factory {
 		DefaultOff: true, OptionalRequires: []string{pricing},
 		Config: ccproxy.ConfigFor(DefaultConfig),
 		Hooks: []ccproxy.HookSpec{{
-			Priority: priority,
+			Priority: priority, ReadOnly: true,
 			New: func(pc *ccproxy.PluginContext) (hooks.Hook, error) {
 				p, err := ccproxy.RuntimeOf[*plugin](pc)
 				if err != nil {
