@@ -187,6 +187,7 @@ func TestPoolStreams(t *testing.T) {
 		{"rate limit", failure("rate_limit_error"), 429},
 		{"after comments", ": hello\n\n: again\r\n\r\n" + failure("overloaded_error"), 529},
 		{"carriage returns", strings.ReplaceAll(failure("overloaded_error"), "\n", "\r\n"), 529},
+		{"carriage returns alone", strings.ReplaceAll(failure("overloaded_error"), "\n", "\r"), 529},
 		{"key", failure("authentication_error"), 401},
 		{"unknown", failure("something_new"), 500},
 		{"code", `data: {"error":{"type":"x","code":"rate_limit_exceeded","message":"no"}}` + "\n\n", 429},

@@ -103,7 +103,9 @@ func (b *turnBody) Close() error {
 
 // firstEvent returns the first block of lines that has data; whole tells that there is one.
 func firstEvent(head []byte) (event []byte, whole bool) {
-	head = bytes.ReplaceAll(head, []byte("\r\n"), []byte("\n"))
+	if bytes.IndexByte(head, '\r') >= 0 {
+		head = bytes.ReplaceAll(bytes.ReplaceAll(head, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
+	}
 	for {
 		block, rest, found := bytes.Cut(head, []byte("\n\n"))
 		if !found || bytes.HasPrefix(block, []byte("data:")) || bytes.Contains(block, []byte("\ndata:")) {
