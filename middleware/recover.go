@@ -69,9 +69,9 @@ func (w *recoverWriter) answerPanic(
 }
 
 // lostHeaders are those that describe the body that will not come.
-func lostHeaders() [8]string {
+func lostHeaders() [9]string {
 	return [...]string{
-		"Content-Length", "Content-Encoding", "Content-Type", "Content-Disposition",
+		"Content-Length", "Content-Range", "Content-Encoding", "Content-Type", "Content-Disposition",
 		"Cache-Control", "Etag", "Last-Modified", "Trailer",
 	}
 }
