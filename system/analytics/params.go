@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -17,6 +18,16 @@ type params struct {
 	values url.Values
 	known  []string
 	err    *paramError
+}
+
+// paramsOf reads the query of a request. What of it is malformed would otherwise be left out, and choose everything.
+func paramsOf(r *http.Request) *params {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	p := &params{values: values}
+	if err != nil {
+		p.fail("query", "is not URL-encoded")
+	}
+	return p
 }
 
 // paramError says which parameter is wrong. Its text quotes nothing of the request.

@@ -65,7 +65,7 @@ type queryAnswer struct {
 }
 
 func (rt *routes) query(w http.ResponseWriter, r *http.Request) {
-	ps := params{values: r.URL.Query()}
+	ps := paramsOf(r)
 	q := Query{Filter: ps.filter(), Limit: ps.whole("limit", 1, maxPage, defaultPage)}
 	order := ps.text("order")
 	switch order {
@@ -107,7 +107,7 @@ func (rt *routes) query(w http.ResponseWriter, r *http.Request) {
 }
 
 func (rt *routes) analytics(w http.ResponseWriter, r *http.Request) {
-	ps := params{values: r.URL.Query()}
+	ps := paramsOf(r)
 	f := ps.filter()
 	hours := ps.whole("hours", 1, 168, 24)
 	if f.From.IsZero() {
@@ -169,7 +169,7 @@ func (p *params) dimensions() []Dimension {
 }
 
 func (rt *routes) stream(w http.ResponseWriter, r *http.Request) {
-	ps := params{values: r.URL.Query()}
+	ps := paramsOf(r)
 	f := ps.filter()
 	if err := ps.end(); err != nil {
 		fail(w, err)
@@ -231,7 +231,7 @@ func (rt *routes) dismiss(sub *subscriber, events *ccproxy.EventWriter) {
 }
 
 func (rt *routes) reset(w http.ResponseWriter, r *http.Request) {
-	ps := params{values: r.URL.Query()}
+	ps := paramsOf(r)
 	if err := ps.end(); err != nil {
 		fail(w, err)
 		return

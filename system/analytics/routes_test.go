@@ -235,7 +235,7 @@ func testWrongParameters(t *testing.T, proxy http.Handler) {
 		"query?cursor=x": "cursor", "query?cursor=AAAA": "cursor", "query?start_time=yesterday": "start_time",
 		"query?start_time=-1": "start_time", "query?end_time=NaN": "end_time", "query?status=abc": "status",
 		"query?status_code_min=1000": "status_code_min", "query?min_duration_ms=x": "min_duration_ms",
-		"query?limit=1&limit=2": "limit", "query?modell=x": "query", "analytics?hours=0": "hours",
+		"query?limit=1&limit=2": "limit", "query?modell=x": "query", "query?model=%zz": "query", "analytics?model=a;b": "query", "analytics?hours=0": "hours",
 		"analytics?hours=169": "hours", "analytics?group_by=weekday": "group_by", "analytics?group_by=hour,day": "group_by",
 		"analytics?group_by=model,model": "group_by", "stream?status=x": "status",
 		"query?model=" + strings.Repeat("a,", 60): "model",

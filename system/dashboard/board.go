@@ -28,7 +28,7 @@ type board struct {
 	changes  uint64
 	latest   ring
 	failures ring
-	running  map[string]started
+	running  map[exchange]started
 	minutes  minutes
 	viewers  int
 }
@@ -36,7 +36,7 @@ type board struct {
 func newBoard(c *Config) *board {
 	return &board{
 		maxModels: c.MaxModels, maxViewers: c.Viewers,
-		latest: ring{size: c.Requests}, failures: ring{size: maxFailures}, running: make(map[string]started),
+		latest: ring{size: c.Requests}, failures: ring{size: maxFailures}, running: make(map[exchange]started),
 	}
 }
 
@@ -77,16 +77,16 @@ func (b *board) begin(s started) {
 		b.forget(time.UnixMilli(s.Time).Add(-runningFor))
 	}
 	if len(b.running) < maxRunning {
-		b.running[s.ID] = s
+		b.running[s.exchange] = s
 		b.changes++
 	}
 }
 
 // forget drops requests under way that began before a time. The caller holds the mutex.
 func (b *board) forget(before time.Time) {
-	for id, s := range b.running {
+	for of, s := range b.running {
 		if s.Time < before.UnixMilli() {
-			delete(b.running, id)
+			delete(b.running, of)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func (b *board) end(r *request) {
 	b.seq++
 	b.changes++
 	r.Seq = b.seq
-	delete(b.running, r.ID)
+	delete(b.running, r.exchange)
 	b.latest.add(r)
 	if r.Outcome == outcomeFailed {
 		b.failures.add(r)

@@ -1,12 +1,15 @@
 package dashboard
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ccproxy-go/ccproxy/hooks"
 )
 
 // ended is a request that went well.
@@ -87,13 +90,14 @@ func TestBoardIsBounded(t *testing.T) {
 	const n = 3000
 	for i := range n {
 		model := fmt.Sprint("model-", i)
-		b.begin(started{ID: model, Time: time.Now().UnixMilli()})
+		b.begin(begun(model, time.Now()))
 		r := ended(now, model)
+		r.exchange.id = model
 		if i%2 == 0 {
 			r.Outcome = outcomeFailed // these never have figures of their own
 		}
 		b.end(r)
-		b.begin(started{ID: "endless-" + model, Time: time.Now().UnixMilli()})
+		b.begin(begun("endless-"+model, time.Now()))
 	}
 	got, ok := b.since(0, ^uint64(0))
 	if !ok || len(got.Ended) != 100 || len(got.Running) != maxRunning || got.Ended[0].Seq != n {
@@ -120,7 +124,7 @@ func TestBoardIsBounded(t *testing.T) {
 func TestBoardTellsNews(t *testing.T) {
 	t.Parallel()
 	b := newBoard(DefaultConfig())
-	b.begin(started{ID: "1", Time: time.Now().UnixMilli()})
+	b.begin(begun("1", time.Now()))
 	first, ok := b.since(0, 0)
 	if !ok || len(first.Running) != 1 || len(first.Ended) != 0 {
 		t.Fatalf("the first look: %+v", first)
@@ -130,7 +134,7 @@ func TestBoardTellsNews(t *testing.T) {
 	}
 	for _, id := range []string{"1", "2", "3"} {
 		r := ended(time.Now(), "m")
-		r.ID = id
+		r.ID, r.exchange.id = id, id
 		b.end(r)
 	}
 	second, _ := b.since(first.Seq, first.changes)
@@ -147,11 +151,49 @@ func TestBoardTellsNews(t *testing.T) {
 func TestBoardForgetsRunning(t *testing.T) {
 	t.Parallel()
 	b := newBoard(DefaultConfig())
-	b.begin(started{ID: "old", Time: time.Now().Add(-2 * runningFor).UnixMilli()})
-	b.begin(started{ID: "new", Time: time.Now().UnixMilli()})
+	b.begin(begun("old", time.Now().Add(-2*runningFor)))
+	b.begin(begun("new", time.Now()))
 	n, _ := b.since(0, 0)
 	if len(n.Running) != 1 || n.Running[0].ID != "new" {
 		t.Errorf("under way: %+v", n.Running)
+	}
+}
+
+func begun(id string, at time.Time) started {
+	return started{ID: id, Time: at.UnixMilli(), exchange: exchange{id: id}}
+}
+
+// Two clients may choose one id for what they ask at the same time.
+func TestBoardTellsRequestsOfOneIDApart(t *testing.T) {
+	t.Parallel()
+	p := &plugin{cfg: DefaultConfig(), board: newBoard(DefaultConfig())}
+	tell := func(number uint64, payload hooks.Payload) {
+		hc := &hooks.Context{Exchange: number, Event: payload.Event(), Time: time.Now(), Payload: payload}
+		if err := p.observe(t.Context(), hc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for number := range uint64(2) {
+		tell(number, &hooks.RequestStarted{Request: hooks.Request{ID: "the same", Path: "/v1/messages"}})
+	}
+	if n, _ := p.board.since(0, 0); len(n.Running) != 2 {
+		t.Errorf("%d requests are under way, want 2", len(n.Running))
+	}
+	tell(1, &hooks.RequestCompleted{Request: hooks.Request{ID: "the same", Path: "/v1/messages"}})
+	if n, _ := p.board.since(0, 0); len(n.Running) != 1 || len(n.Ended) != 1 {
+		t.Errorf("%d requests are under way and %d have ended, want one each", len(n.Running), len(n.Ended))
+	}
+}
+
+// A cost that is no number, as a provider's plugin may tell it, must not take the page down.
+func TestCostThatIsNone(t *testing.T) {
+	t.Parallel()
+	p := &plugin{cfg: DefaultConfig()}
+	for told, want := range map[float64]float64{0.5: 0.5, -1: 0, math.NaN(): 0, math.Inf(1): maxCost} {
+		r, _ := p.newRequest(&hooks.Context{Payload: &hooks.RequestCompleted{Usage: &hooks.Usage{CostUSD: told}}})
+		if _, err := json.Marshal(r); err != nil || r.CostUSD != want || r.Cost != int64(want*1e12) {
+			t.Errorf("%v: %v and %d, %v", told, r.CostUSD, r.Cost, err)
+		}
 	}
 }
 

@@ -44,9 +44,16 @@ type request struct {
 	CostUSD   float64 `json:"cost,omitempty"`
 	Unpriced  bool    `json:"unpriced,omitempty"` // there are tokens, and no price
 
-	path string
-	at   time.Time
-	took time.Duration
+	exchange exchange
+	path     string
+	at       time.Time
+	took     time.Duration
+}
+
+// exchange is what a request is known by: clients may choose an id that another request has.
+type exchange struct {
+	number uint64
+	id     string
 }
 
 // tokens are counted once each: Input is without what caches gave and took.
@@ -111,7 +118,7 @@ func newRequest(hc *hooks.Context, req *hooks.Request) *request {
 		ID: clip(req.ID, maxText), Time: hc.Time.UnixMilli(), Method: clip(req.Method, maxText),
 		Endpoint: clip(cmp.Or(req.Endpoint, req.Path), maxText), Format: clip(req.ClientFormat, maxText),
 		Provider: clip(req.Provider, maxText), Model: clip(req.Model, maxText), Caller: clip(req.CallerID, maxText),
-		Outcome: outcomeOK, path: req.Path, at: hc.Time,
+		Outcome: outcomeOK, exchange: exchange{hc.Exchange, req.ID}, path: req.Path, at: hc.Time,
 	}
 }
 
@@ -141,8 +148,10 @@ func (p *plugin) used(r *request, u *hooks.Usage) {
 	t.Input = bounded(t.Input)
 	r.Tokens = t
 	if p.prices == nil {
-		r.CostUSD = max(u.CostUSD, 0) // some upstreams tell
-		r.Cost = int64(min(r.CostUSD, maxCost) * 1e12)
+		if u.CostUSD > 0 { // some upstreams tell; NaN, which JSON does not know, is not greater
+			r.CostUSD = min(u.CostUSD, maxCost)
+		}
+		r.Cost = int64(r.CostUSD * 1e12)
 		return
 	}
 	cost, err := p.prices.Cost(u, r.Upstream, r.Model)
@@ -174,11 +183,14 @@ type started struct {
 	Provider string `json:"provider,omitempty"`
 	Model    string `json:"model,omitempty"`
 	Caller   string `json:"caller,omitempty"`
+
+	exchange exchange
 }
 
 func newStarted(hc *hooks.Context, e *hooks.RequestStarted) started {
 	return started{
 		ID: clip(e.ID, maxText), Time: hc.Time.UnixMilli(), Endpoint: clip(cmp.Or(e.Endpoint, e.Path), maxText),
 		Provider: clip(e.Provider, maxText), Model: clip(e.Model, maxText), Caller: clip(e.CallerID, maxText),
+		exchange: exchange{hc.Exchange, e.ID},
 	}
 }
