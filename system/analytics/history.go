@@ -8,8 +8,8 @@ import (
 // History adds up the records since a time by providers, models and the hours, or else days, of UTC, and calls add for
 // each such group, in any order. It is for plugins that cannot know the types of this package, such as the dashboard.
 // The keys of sums are requests, errors, canceled, tokens_input (without what came from caches and went there),
-// tokens_output, cache_read_tokens, cache_write_tokens, cost_picodollars and cost_unknown. It fails with
-// [ErrTooManyGroups] as [Service.Aggregate] does.
+// tokens_output, cache_read_tokens, cache_write_tokens, cost_picodollars (the largest int64 for more) and cost_unknown.
+// It fails with [ErrTooManyGroups] as [Service.Aggregate] does.
 func (s *Service) History(
 	ctx context.Context, from time.Time, daily bool,
 	add func(at time.Time, provider, model string, sums map[string]int64),
@@ -30,7 +30,7 @@ func (s *Service) History(
 			"tokens_input":  max(t.TokensAll-t.Tokens.Output-t.Tokens.CacheRead-t.Tokens.CacheWrite, 0),
 			"tokens_output": t.Tokens.Output, "cache_read_tokens": t.Tokens.CacheRead,
 			"cache_write_tokens": t.Tokens.CacheWrite,
-			"cost_picodollars":   t.Cost.Dollars*picos + t.Cost.Picos, "cost_unknown": t.CostUnknown,
+			"cost_picodollars":   t.Cost.picodollars(), "cost_unknown": t.CostUnknown,
 		})
 	}
 	return nil

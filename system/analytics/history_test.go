@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -87,5 +88,31 @@ func TestHistoryOfNonsense(t *testing.T) {
 		})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// However much upstreams claim, a cost that is too large for its number is the largest, and no debt.
+func TestHistoryOfAbsurdCosts(t *testing.T) {
+	t.Parallel()
+	store, err := OpenMemory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	now := time.Now()
+	for range 2 {
+		cost := AmountOf(5_000_000 * picos)
+		if err := store.Append(t.Context(), []Record{{ID: NewID(now), Time: now, Outcome: "success", Cost: &cost}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = (&Service{store: store}).History(t.Context(), now.Add(-time.Hour), false,
+		func(_ time.Time, _, _ string, sums map[string]int64) {
+			if got := sums["cost_picodollars"]; got != math.MaxInt64 {
+				t.Errorf("ten million dollars are %d", got)
+			}
+		})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

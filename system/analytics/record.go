@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -163,6 +164,17 @@ func AmountOf(picodollars int64) Amount {
 func (a Amount) Plus(b Amount) Amount {
 	carry := AmountOf(a.Picos + b.Picos)
 	return Amount{Dollars: a.Dollars + b.Dollars + carry.Dollars, Picos: carry.Picos}
+}
+
+// picodollars is the amount in trillionths of a dollar, or the number next to it that there is.
+func (a Amount) picodollars() int64 {
+	switch most := AmountOf(math.MaxInt64); {
+	case a.Dollars > most.Dollars, a.Dollars == most.Dollars && a.Picos > most.Picos:
+		return math.MaxInt64
+	case a.Dollars < -most.Dollars, a.Dollars == -most.Dollars && a.Picos < -most.Picos:
+		return math.MinInt64
+	}
+	return a.Dollars*picos + a.Picos
 }
 
 // String returns the dollars as a decimal number with as many digits as it takes, such as "0.00015".

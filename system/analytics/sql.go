@@ -134,7 +134,7 @@ func (r *row) fill() {
 		}
 	}
 	if r.Cost != nil {
-		r.cost = sql.Null[int64]{V: r.Cost.Dollars*picos + r.Cost.Picos, Valid: true}
+		r.cost = sql.Null[int64]{V: r.Cost.picodollars(), Valid: true}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,6 +13,11 @@ const (
 	appendTimeout = 30 * time.Second
 	retryFirst    = time.Second
 	retryMost     = 30 * time.Second
+	// closeRetry is how long a writer that is being closed waits until it tries again, twice as long each time, and not
+	// for longer than closeMost: a store that was busy for a moment shall have what is left, one that is away shall not
+	// hold up a shutdown.
+	closeRetry = 100 * time.Millisecond
+	closeMost  = 2 * time.Second
 )
 
 // writer gives records to a store, a batch at a time. Its methods may be called concurrently.
@@ -30,16 +36,23 @@ type writer struct {
 
 	mu      sync.Mutex
 	pending []Record
-	last    int           // how many were written last, which is how many there will be
-	due     bool          // what is pending has waited long enough
-	timer   *time.Timer   // runs while records wait
-	closing bool          // what is pending is the rest
-	flushed chan struct{} // closed when nothing is pending; nil if nobody waits
+	last    int         // how many were written last, which is how many there will be
+	timer   *time.Timer // runs while records wait
+	closing bool        // what is pending is the rest
+	waiting []flusher
+	added   int64 // that are written, or wait
+	urgent  int64 // how many of these have waited long enough
 	written int64
 	dropped int64
 	told    int64 // dropped, as last logged
 	err     error // of the last attempt
 	since   int64 // written since the store was last trimmed
+}
+
+// flusher waits until so many records have been written.
+type flusher struct {
+	written int64
+	done    chan struct{}
 }
 
 func newWriter(s Store, cfg *Config, logger *slog.Logger) *writer {
@@ -63,6 +76,7 @@ func (w *writer) add(r Record) {
 		w.pending = make([]Record, 0, w.last)
 	}
 	w.pending = append(w.pending, r)
+	w.added++
 	switch {
 	case w.err != nil: // the next attempt has its time
 	case len(w.pending) >= w.batch:
@@ -72,12 +86,12 @@ func (w *writer) add(r Record) {
 	}
 }
 
-// arm makes what is pending due after a while. The caller holds the mutex.
+// arm makes what will be pending after a while urgent. The caller holds the mutex.
 func (w *writer) arm(after time.Duration) {
 	w.timer = time.AfterFunc(after, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.timer, w.due = nil, true
+		w.timer, w.urgent = nil, w.added
 		w.rouse()
 	})
 }
@@ -94,20 +108,53 @@ func (w *writer) run() {
 	defer close(w.done)
 	wait := retryFirst
 	for range w.wake {
-		for {
-			batch := w.next()
-			if batch == nil {
-				break
-			}
-			if err := w.write(batch); err != nil {
-				w.postpone(wait, err)
-				wait = min(2*wait, retryMost)
-				break
-			}
+		some, err := w.writeDue()
+		if some {
 			wait = retryFirst
 		}
 		if w.closed() {
+			w.writeRest(err)
 			return
+		}
+		if err != nil {
+			w.postpone(wait, err)
+			wait = min(2*wait, retryMost)
+		}
+	}
+}
+
+// writeDue writes batch after batch while there is something to write, and reports whether there was.
+func (w *writer) writeDue() (some bool, err error) {
+	for {
+		batch := w.next()
+		if batch == nil {
+			return some, nil
+		}
+		if err := w.write(batch); err != nil {
+			return some, err
+		}
+		some = true
+	}
+}
+
+// writeRest writes what is left when the writer is closed. err is how the last attempt has failed, nil if it has not.
+func (w *writer) writeRest(err error) {
+	for wait := closeRetry; ; wait *= 2 {
+		if err == nil {
+			_, err = w.writeDue()
+		}
+		if err == nil {
+			return
+		}
+		w.failed(err)
+		if wait > closeMost {
+			return
+		}
+		select {
+		case <-w.ctx.Done():
+			return
+		case <-time.After(wait):
+			err = nil
 		}
 	}
 }
@@ -123,7 +170,7 @@ func (w *writer) next() []Record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := min(len(w.pending), w.batch)
-	if n == 0 || n < w.batch && !w.due && !w.closing {
+	if n == 0 || n < w.batch && w.urgent <= w.written && !w.closing {
 		return nil
 	}
 	// Others may append to pending meanwhile, which leaves these as they are.
@@ -139,13 +186,8 @@ func (w *writer) write(batch []Record) error {
 	}
 	w.mu.Lock()
 	n := len(batch)
-	w.pending, w.last = w.pending[n:], n
-	w.written += int64(n)
+	w.remove(n)
 	w.since += int64(n)
-	if len(w.pending) == 0 {
-		w.pending, w.due = nil, false // lets go of the memory
-		w.release()
-	}
 	recovered, dropped := w.err != nil, w.dropped-w.told
 	w.err, w.told = nil, w.dropped
 	trim := w.keep > 0 && w.since > w.keep/10
@@ -164,46 +206,70 @@ func (w *writer) write(batch []Record) error {
 	return nil
 }
 
-// release tells those who wait for everything to be written. The caller holds the mutex.
-func (w *writer) release() {
-	if w.flushed != nil {
-		close(w.flushed)
-		w.flushed = nil
+// remove takes records that have been written from those that are pending. The caller holds the mutex.
+func (w *writer) remove(n int) {
+	w.last = n
+	w.written += int64(n)
+	switch rest := w.pending[n:]; {
+	case len(rest) == 0:
+		w.pending = nil // lets go of the memory
+	case len(rest) < n:
+		w.pending = append(make([]Record, 0, n), rest...)
+	default:
+		w.pending = rest
 	}
+	if len(w.pending) > 0 && w.urgent <= w.written && w.timer == nil {
+		w.arm(w.interval)
+	}
+	w.waiting = slices.DeleteFunc(w.waiting, func(f flusher) bool {
+		if f.written > w.written {
+			return false
+		}
+		close(f.done)
+		return true
+	})
 }
 
 // postpone notes that the store took nothing, and plans the next attempt.
 func (w *writer) postpone(wait time.Duration, err error) {
+	w.failed(err)
 	w.mu.Lock()
-	first := w.err == nil
-	w.err = err
+	defer w.mu.Unlock()
 	if w.timer == nil {
 		w.arm(wait)
 	}
+}
+
+// failed notes that the store took nothing.
+func (w *writer) failed(err error) {
+	w.mu.Lock()
+	first := w.err == nil
+	w.err = err
 	w.mu.Unlock()
 	if first {
 		w.logger.Error("records cannot be written", "error", err)
 	}
 }
 
-// flush returns when everything that is pending has been written, or ctx ends.
+// flush returns when everything that is pending now has been written, or ctx ends.
 func (w *writer) flush(ctx context.Context) error {
 	w.mu.Lock()
 	if len(w.pending) == 0 {
 		w.mu.Unlock()
 		return nil
 	}
-	if w.flushed == nil {
-		w.flushed = make(chan struct{})
-	}
-	flushed := w.flushed
-	w.due = true
+	f := flusher{w.added, make(chan struct{})}
+	w.waiting = append(w.waiting, f)
+	w.urgent = w.added
 	w.rouse()
 	w.mu.Unlock()
 	select {
-	case <-flushed:
+	case <-f.done:
 		return nil
 	case <-ctx.Done():
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting = slices.DeleteFunc(w.waiting, func(other flusher) bool { return other == f })
 		return context.Cause(ctx)
 	}
 }

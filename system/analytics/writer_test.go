@@ -19,14 +19,23 @@ type fakeStore struct {
 	batches []int
 	ids     map[ID]int
 	err     error
+	fails   int           // so many attempts fail
+	takes   time.Duration // each attempt
 	hold    chan struct{}
 	pruned  int64
 }
 
+var errLocked = errors.New("database is locked")
+
 func (s *fakeStore) Append(ctx context.Context, records []Record) error {
 	s.mu.Lock()
 	hold, err := s.hold, s.err
+	if s.fails > 0 {
+		s.fails--
+		err = errLocked
+	}
 	s.mu.Unlock()
+	time.Sleep(s.takes)
 	if hold != nil {
 		select {
 		case <-hold:
@@ -165,9 +174,10 @@ func TestWriterRetriesAreFew(t *testing.T) {
 		if s.calls > 30 {
 			t.Errorf("%d attempts in ten minutes, want no more than 30", s.calls)
 		}
+		began := time.Now()
 		err := w.close(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "100 records are lost") {
-			t.Errorf("close = %v, want 100 lost records", err)
+		if err == nil || !strings.Contains(err.Error(), "100 records are lost") || time.Since(began) > 5*time.Second {
+			t.Errorf("close = %v after %v, want 100 lost records, and soon", err, time.Since(began))
 		}
 	})
 }
@@ -229,6 +239,66 @@ func TestWriterFlush(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestWriterUnderTraffic has records come faster than the store takes a batch, so that some wait at any moment: batches
+// are whole nevertheless, a flush waits for those alone that were there before it, and none waits for long.
+func TestWriterUnderTraffic(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := fakeStore{takes: 5 * time.Millisecond}
+		w := startWriter(&s, 500, 20_000, quiet())
+		const n, pause = 3000, 3333 * time.Microsecond
+		var flushed sync.WaitGroup
+		for i := range n {
+			time.Sleep(pause)
+			w.add(record())
+			if i == n/2 {
+				flushed.Go(func() {
+					began := time.Now()
+					if err := w.flush(t.Context()); err != nil || time.Since(began) > 20*time.Millisecond {
+						t.Errorf("flush = %v after %v", err, time.Since(began))
+					}
+				})
+			}
+		}
+		flushed.Wait()
+		if b, _ := s.written(); b < 9 || b > 20 {
+			t.Errorf("%d batches in ten seconds, with an interval of one", b)
+		}
+		time.Sleep(time.Second + s.takes)
+		synctest.Wait()
+		if _, written := s.written(); written != n {
+			t.Errorf("%d of %d records are written an interval after the last", written, n)
+		}
+		if err := w.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestWriterCloseTriesAgain has the last attempts fail, be it that they begin before the end or with it.
+func TestWriterCloseTriesAgain(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]time.Duration{"with the end": 0, "before it": time.Second + 50*time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := fakeStore{takes: 100 * time.Millisecond, fails: 3}
+				w := startWriter(&s, 10, 100, quiet())
+				for range 25 {
+					w.add(record())
+				}
+				time.Sleep(before)
+				if err := w.close(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if _, n := s.written(); n != 25 {
+					t.Errorf("%d of 25 records are written", n)
+				}
+			})
+		})
+	}
 }
 
 func TestWriterTrims(t *testing.T) {

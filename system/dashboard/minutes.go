@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -34,7 +35,7 @@ func (s *sums) add(o *sums) {
 	s.CacheRead += o.CacheRead
 	s.CacheWrite += o.CacheWrite
 	s.Unpriced += o.Unpriced
-	s.cost += o.cost
+	s.spend(o.cost)
 }
 
 func (s *sums) count(r *request) {
@@ -55,7 +56,15 @@ func (s *sums) count(r *request) {
 		s.CacheRead += r.Tokens.CacheRead
 		s.CacheWrite += r.Tokens.CacheWrite
 	}
-	s.cost += r.Cost
+	s.spend(r.Cost)
+}
+
+// spend adds a cost. A sum beyond the largest number, of upstreams that claim nonsense, is that number.
+func (s *sums) spend(picodollars int64) {
+	if picodollars > math.MaxInt64-s.cost {
+		picodollars = math.MaxInt64 - s.cost
+	}
+	s.cost += picodollars
 }
 
 // minuteCount is how many minutes are kept.

@@ -197,6 +197,23 @@ func TestCostThatIsNone(t *testing.T) {
 	}
 }
 
+// Sums of absurd costs stay the largest there is, and never turn into debts.
+func TestAbsurdCosts(t *testing.T) {
+	t.Parallel()
+	b := newBoard(DefaultConfig())
+	now := time.Now()
+	for range 3 {
+		r := ended(now, "m")
+		r.Cost = math.MaxInt64 / 2 * 2
+		b.end(r)
+	}
+	f := new(figures)
+	b.figures(f, spans()[0], now)
+	if want := dollars(math.MaxInt64); f.Totals.Cost != want || f.Series[0].Totals.Cost != want {
+		t.Errorf("%v in all and %v of the model, want %v", f.Totals.Cost, f.Series[0].Totals.Cost, want)
+	}
+}
+
 func TestClip(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{"abc": "abc", "abcdef": "abcd…", "abcä": "abc…", "\xffa": "\ufffda"} {

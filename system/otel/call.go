@@ -73,6 +73,7 @@ func (h hook) Prepare(ctx context.Context, req *hooks.PreparedRequest) error {
 		}
 	}
 	if p.cfg.PropagateUpstream && req.Header != nil {
+		req.Header = req.Header.Clone() // others read the one that was given
 		p.propagator.Inject(ctx, propagation.HeaderCarrier(req.Header))
 	}
 	return nil
