@@ -42,7 +42,7 @@ type Usage struct {
 	// CacheCreation1hInputTokens are those of CacheCreationInputTokens that are kept for an hour, which cost more.
 	CacheCreation1hInputTokens int64
 	ReasoningTokens            int64
-	CostUSD                    float64 // zero unless a pricing plugin knows the model
+	CostUSD                    float64 // as the provider says itself; zero if it does not
 	Model                      string
 	Partial                    bool // the stream ended before its final figures
 	// CacheInInput tells that InputTokens count CacheReadInputTokens and CacheCreationInputTokens too, as OpenAI does;

@@ -35,7 +35,9 @@
 //     outcome).
 //   - GET /logs/stream: records as they come, as server-sent events of type "log". A client that does not read fast
 //     enough is sent an event "overflow" and is let go.
-//   - POST /logs/reset: deletes everything. It exists only with reset_enabled = true.
+//   - POST /logs/reset: deletes everything, be it written or not; requests that are under way leave no record either.
+//     It exists only with reset_enabled = true. The file of SQLite is made small and has nothing of them any more,
+//     unless somebody else reads it at that moment; what retention deletes is overwritten in time.
 //
 // # Hooks
 //
@@ -43,8 +45,8 @@
 //
 // # Services
 //
-// It provides "analytics", a [*Service], and uses "pricing" if there is one, see [Pricer]. Without a price the cost is
-// unknown, never zero.
+// It provides "analytics", a [*Service], and uses "pricing" if there is one, see [Pricer], unless the provider says
+// itself what a call cost. Without a price the cost is unknown, never zero.
 package analytics
 
 import (
@@ -56,6 +58,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy"
@@ -131,7 +134,7 @@ func configure(cfg any, m *ccproxy.Manifest) error {
 	return nil
 }
 
-// plugin is the runtime. Its fields do not change once it is initialized.
+// plugin is the runtime. Its fields do not change once it is initialized, but for reset.
 type plugin struct {
 	cfg     *Config
 	logger  *slog.Logger
@@ -140,6 +143,7 @@ type plugin struct {
 	price   pricer
 	writer  *writer
 	live    broker
+	reset   atomic.Int64 // when everything was deleted, in microseconds since 1970
 }
 
 // Initialize implements [ccproxy.Plugin].
@@ -218,7 +222,7 @@ var _ ccproxy.HealthChecker = (*plugin)(nil)
 
 func (p *plugin) observe(_ context.Context, hc *hooks.Context) error {
 	r, ok := p.newRecord(hc)
-	if !ok || p.excluded(r.Path) {
+	if !ok || p.excluded(r.Path) || r.Time.UnixMicro() < p.reset.Load() {
 		return nil
 	}
 	p.writer.add(r)

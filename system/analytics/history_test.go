@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -114,5 +115,48 @@ func TestHistoryOfAbsurdCosts(t *testing.T) {
 		})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Clients may name as many models as they like: the sums stay whole, and models that answer keep their names.
+func TestHistoryOfManyModels(t *testing.T) {
+	t.Parallel()
+	store, err := OpenMemory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	record := func(model string, outcome Outcome) Record {
+		return Record{ID: NewID(noon), Time: noon, Provider: "p", Model: model, Outcome: outcome}
+	}
+	records := []Record{record("real", OutcomeSuccess), record("real", OutcomeError), record("also real", OutcomeSuccess)}
+	for i := range defaultGroups {
+		records = append(records, record(fmt.Sprint("invented-", i), OutcomeError))
+	}
+	if err := store.Append(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	history := func() map[string]int64 {
+		got := make(map[string]int64)
+		err := (&Service{store: store}).History(t.Context(), noon, false,
+			func(_ time.Time, _, model string, sums map[string]int64) { got[model] += sums["requests"] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	want := map[string]int64{"real": 2, "also real": 1, "other": defaultGroups}
+	if diff := cmp.Diff(want, history()); diff != "" {
+		t.Errorf("requests of models (-want +got):\n%s", diff)
+	}
+	for i := range records { // as if all of them had answered
+		records[i] = record(records[i].Model, OutcomeSuccess)
+	}
+	if err := store.Append(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]int64{"other": int64(2 * len(records))}, history()); diff != "" {
+		t.Errorf("where too many have answered (-want +got):\n%s", diff)
 	}
 }

@@ -2,6 +2,7 @@ package analytics
 
 import (
 	"cmp"
+	"math"
 	"net/http"
 	"time"
 
@@ -48,10 +49,25 @@ func (p *plugin) newRecord(hc *hooks.Context) (r Record, ok bool) {
 	}
 	r.times(hc.Time)
 	r.usage(usage)
-	if usage != nil && p.price != nil {
-		r.Cost = p.price(usage, r.UpstreamModel, r.Model)
-	}
+	r.Cost = p.cost(usage, r.UpstreamModel, r.Model)
 	return r, true
+}
+
+// maxCost bounds the dollars that a provider can claim for a call.
+const maxCost = 1e5
+
+// cost is what usage has cost: as its provider says, or else by the list; nil where nobody knows.
+func (p *plugin) cost(u *hooks.Usage, models ...string) *Amount {
+	switch {
+	case u == nil:
+		return nil
+	case u.CostUSD > 0:
+		told := AmountOf(int64(math.Round(min(u.CostUSD, maxCost) * picos)))
+		return &told
+	case p.price == nil:
+		return nil
+	}
+	return p.price(u, models...)
 }
 
 func (r *Record) request(req *hooks.Request) {

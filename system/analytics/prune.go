@@ -184,5 +184,16 @@ func (s *sqlStore) Reset(ctx context.Context) (deleted int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	s.wipe(ctx)
 	return deleted, nil
+}
+
+// wipe takes what was deleted out of a file. Where somebody else uses the file at the moment, that has to wait for
+// the next time.
+func (s *sqlStore) wipe(ctx context.Context) {
+	for _, statement := range s.dialect.wipe {
+		if _, err := s.write.ExecContext(ctx, statement); err != nil {
+			return
+		}
+	}
 }

@@ -238,7 +238,8 @@ func (rt *routes) reset(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
-	err := rt.writer.flush(ctx) // what ended before the reset is not to come back after it
+	rt.plugin.reset.Store(time.Now().UnixMicro()) // what came before is not to come back, wherever it is now
+	err := rt.writer.flush(ctx)
 	var deleted int64
 	if err == nil {
 		deleted, err = rt.store.Reset(ctx)

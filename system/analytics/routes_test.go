@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,15 +18,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ccproxy-go/ccproxy"
+	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/providers/echo"
 	"github.com/ccproxy-go/ccproxy/system/analytics"
 )
 
 // build makes a proxy of the plugin and echo.
-func build(t *testing.T, table map[string]any, s ccproxy.Settings) (*ccproxy.Proxy, error) {
+func build(
+	t *testing.T, table map[string]any, s ccproxy.Settings, more ...ccproxy.Factory,
+) (*ccproxy.Proxy, error) {
 	t.Helper()
 	var reg ccproxy.Registry
-	if err := reg.Register(analytics.Factory(), echo.Factory()); err != nil {
+	if err := reg.Register(append(more, analytics.Factory(), echo.Factory())...); err != nil {
 		t.Fatal(err)
 	}
 	table["enabled"] = true
@@ -33,9 +37,9 @@ func build(t *testing.T, table map[string]any, s ccproxy.Settings) (*ccproxy.Pro
 	return reg.Build(s, ccproxy.WithStrictStart())
 }
 
-func start(t *testing.T, table map[string]any, s ccproxy.Settings) *ccproxy.Proxy {
+func start(t *testing.T, table map[string]any, s ccproxy.Settings, more ...ccproxy.Factory) *ccproxy.Proxy {
 	t.Helper()
-	proxy, err := build(t, table, s)
+	proxy, err := build(t, table, s, more...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,6 +271,65 @@ func TestRoutesNeedAKey(t *testing.T) {
 			t.Errorf("%s without the key = %d, want 401", route, status)
 		}
 	}
+}
+
+// What waits anywhere when everything is deleted does not come afterwards.
+func TestResetIsWhole(t *testing.T) {
+	t.Parallel()
+	proxy := start(t, map[string]any{"reset_enabled": true, "flush_interval": "20ms"}, ccproxy.Settings{})
+	for round := range 20 {
+		for range 20 {
+			generate(proxy, "/echo/v1/messages", "before")
+		}
+		if status, answer := call(t, proxy, "POST", "/logs/reset"); status != 200 {
+			t.Fatalf("reset = %d %v", status, answer)
+		}
+		after := fmt.Sprint("after-", round)
+		generate(proxy, "/echo/v1/messages", after) // events come in their order
+		for {
+			if _, page := call(t, proxy, "GET", "/logs/query?model="+after); page["count"] == 1.0 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if _, page := call(t, proxy, "GET", "/logs/query?model=before"); page["count"] != 0.0 {
+			t.Fatalf("%v requests of before the reset have come after it", page["count"])
+		}
+	}
+}
+
+// A provider that says itself what a call cost is believed, as on the dashboard.
+func TestCostThatTheProviderTells(t *testing.T) {
+	t.Parallel()
+	proxy := start(t, map[string]any{"flush_interval": "20ms"}, ccproxy.Settings{}, costly())
+	generate(proxy, "/costly/v1/messages", "m")
+	recorded(t, proxy, 1)
+	if _, sums := call(t, proxy, "GET", "/logs/analytics"); dig(sums, "summary", "total_cost_usd") != 0.25 {
+		t.Errorf("sums = %v", sums["summary"])
+	}
+}
+
+// costly is a provider that tells the cost of its only answer.
+func costly() ccproxy.Factory {
+	const body = `{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],` +
+		`"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":2,"total_cost_usd":0.25}}`
+	return ccproxy.NewFactory(ccproxy.Manifest{
+		Name: "costly", Kind: ccproxy.KindProvider, Providers: []ccproxy.ProviderSpec{{
+			Formats: []adapters.Format{adapters.AnthropicMessages},
+			New:     func(*ccproxy.PluginContext) (ccproxy.Provider, error) { return costlyProvider(body), nil },
+		}},
+	}, nil)
+}
+
+type costlyProvider string
+
+func (costlyProvider) Models(context.Context) ([]ccproxy.Model, error) { return nil, nil }
+
+func (p costlyProvider) Do(context.Context, *ccproxy.Call) (*ccproxy.Answer, error) {
+	return &ccproxy.Answer{
+		Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(string(p))),
+	}, nil
 }
 
 func TestResetIsOffByDefault(t *testing.T) {

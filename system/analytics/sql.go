@@ -43,6 +43,8 @@ type dialect struct {
 	obsolete []string // names of those that older versions have made
 	narrows  bool     // rollups tell where to look for records, in place of indexes
 
+	wipe []string // statements after which the database has nothing any more of what was deleted
+
 	returning string // ends an INSERT of records
 	// insertion begins an INSERT of the rows that append gives it.
 	insertion func(table string, columns []typed) string

@@ -46,7 +46,9 @@ func OpenSQLite(ctx context.Context, path string) (Store, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(4)
-	return (&sqlStore{dialect: sqliteDialect(), write: write, read: read}).opened(ctx)
+	d := sqliteDialect()
+	d.wipe = []string{"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"}
+	return (&sqlStore{dialect: d, write: write, read: read}).opened(ctx)
 }
 
 // OpenMemory opens a database that is forgotten when it is closed.

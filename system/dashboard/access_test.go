@@ -136,6 +136,17 @@ func TestSessionOverTLS(t *testing.T) {
 	r.data("", nil, cookie(c)...)
 }
 
+// Browsers send the cookies of a host to all of its ports: a login at another proxy must not end the one here.
+func TestSessionsOfTwoPorts(t *testing.T) {
+	t.Parallel()
+	a, b := newRig(t, setup{security: twoKeys()}), newRig(t, setup{security: twoKeys()})
+	here, there := a.login(aliceKey), b.login(aliceKey)
+	if here.Name == there.Name {
+		t.Errorf("both cookies are %s", here.Name)
+	}
+	a.data("", nil, "Cookie", here.Name+"="+here.Value+"; "+there.Name+"="+there.Value)
+}
+
 // With admins set, figures are for them alone, whoever may call.
 func TestAdmins(t *testing.T) {
 	t.Parallel()

@@ -109,6 +109,7 @@ func (b *board) end(r *request) {
 // news are the requests since a number.
 type news struct {
 	Seq     int64      `json:"seq"`
+	Keep    int        `json:"keep"`            // how many that have ended are shown
 	Reset   bool       `json:"reset,omitempty"` // the requests are all there are
 	Ended   []*request `json:"ended"`           // the latest first
 	Running []started  `json:"running"`         // all, the latest first
@@ -124,7 +125,10 @@ func (b *board) since(seq int64, changes uint64) (n news, ok bool) {
 		return news{}, false
 	}
 	b.forget(time.Now().Add(-runningFor))
-	n = news{Seq: b.seq, Ended: b.latest.after(seq), Running: make([]started, 0, len(b.running)), changes: b.changes}
+	n = news{
+		Seq: b.seq, Keep: b.latest.size, Ended: b.latest.after(seq), Running: make([]started, 0, len(b.running)),
+		changes: b.changes,
+	}
 	for _, s := range b.running {
 		n.Running = append(n.Running, s)
 	}

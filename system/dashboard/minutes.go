@@ -92,10 +92,7 @@ type cell struct {
 func (m *minutes) count(r *request, maxModels int) {
 	number := r.at.Unix() / 60
 	at := &m.ring[((number%minuteCount)+minuteCount)%minuteCount]
-	switch {
-	case at.number > number:
-		return // of the day before: nobody sees it any more
-	case at.number < number:
+	if at.number != number { // of another day, or of one to come if the clock was put right
 		at.number, at.cells, at.times = number, at.cells[:0], spread{}
 	}
 	at.cell(m.series(r, maxModels)).count(r)

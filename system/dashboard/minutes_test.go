@@ -74,9 +74,13 @@ func TestMinutesGoByTheDay(t *testing.T) {
 	}
 	next := start.Add(24 * time.Hour)
 	b.end(ended(next, "b"))
-	b.end(ended(start, "a")) // comes a day late
 	if diff := cmp.Diff(map[string]int64{"p/b": 1}, requestsOf(b, day, next)); diff != "" {
 		t.Errorf("a day later (-want +got):\n%s", diff)
+	}
+	b.end(ended(next.Add(240*time.Hour), "b")) // by a clock that is ahead, and is put right then
+	b.end(ended(next, "c"))
+	if diff := cmp.Diff(map[string]int64{"p/c": 1}, requestsOf(b, day, next)); diff != "" {
+		t.Errorf("after the clock was put right (-want +got):\n%s", diff)
 	}
 }
 
@@ -176,7 +180,7 @@ func TestBoardTellsRequestsOfOneIDApart(t *testing.T) {
 	for number := range uint64(2) {
 		tell(number, &hooks.RequestStarted{Request: hooks.Request{ID: "the same", Path: "/v1/messages"}})
 	}
-	if n, _ := p.board.since(0, 0); len(n.Running) != 2 {
+	if n, _ := p.board.since(0, 0); len(n.Running) != 2 || n.Keep != p.cfg.Requests {
 		t.Errorf("%d requests are under way, want 2", len(n.Running))
 	}
 	tell(1, &hooks.RequestCompleted{Request: hooks.Request{ID: "the same", Path: "/v1/messages"}})

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"cmp"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -147,11 +148,12 @@ func (p *plugin) used(r *request, u *hooks.Usage) {
 	}
 	t.Input = bounded(t.Input)
 	r.Tokens = t
+	if u.CostUSD > 0 { // some providers tell; NaN, which JSON does not know, is not greater
+		r.CostUSD = min(u.CostUSD, maxCost)
+		r.Cost = int64(math.Round(r.CostUSD * 1e12))
+		return
+	}
 	if p.prices == nil {
-		if u.CostUSD > 0 { // some upstreams tell; NaN, which JSON does not know, is not greater
-			r.CostUSD = min(u.CostUSD, maxCost)
-		}
-		r.Cost = int64(r.CostUSD * 1e12)
 		return
 	}
 	cost, err := p.prices.Cost(u, r.Upstream, r.Model)

@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -137,11 +139,22 @@ func (s *sessions) secure(r *http.Request) bool {
 	return r.TLS != nil
 }
 
+// cookieName has the port in it, if there is one: browsers have one set of cookies for all ports of a host.
 func (s *sessions) cookieName(r *http.Request) string {
-	if s.secure(r) {
-		return "__Secure-ccproxy-dashboard"
+	name, host := "ccproxy-dashboard", r.Host
+	if s.publicURL != "" {
+		_, host, _ = strings.Cut(s.publicURL, "://")
+		host, _, _ = strings.Cut(host, "/")
 	}
-	return "ccproxy-dashboard"
+	if _, port, err := net.SplitHostPort(host); err == nil {
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+			name += "-" + strconv.FormatUint(n, 10)
+		}
+	}
+	if s.secure(r) {
+		return "__Secure-" + name
+	}
+	return name
 }
 
 // cookie is that of a session. It has no path of its own: browsers take the address that it comes from, up to the last

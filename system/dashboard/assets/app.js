@@ -5,7 +5,7 @@
 (() => {
   const at = (path) => "dashboard/" + path;
   const byId = (id) => document.getElementById(id);
-  const COLORS = 7, PAGE = 25, KEEP = 500, POLL = 5;
+  const COLORS = 7, PAGE = 25, POLL = 5;
 
   function el(name, props, ...children) {
     const e = document.createElement(name);
@@ -373,7 +373,7 @@
   function take(news) {
     if (news.reset) state.rows = [];
     const fresh = news.ended.filter((r) => news.reset || r.seq > state.seq);
-    state.rows = fresh.concat(state.rows).slice(0, KEEP);
+    state.rows = fresh.concat(state.rows).slice(0, news.keep);
     state.seq = news.seq;
     state.running = news.running;
     if (!news.reset) fresh.forEach((r) => { r.fresh = true; });
