@@ -209,7 +209,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy/system/balancer/redis.Config.URL\turl is the address of Redis: redis://, rediss:// or unix://. It may hold a password. Defaults to none.\n" +
 	"github.com/ccproxy-go/ccproxy/system/budgets.Config.Admins\tadmins are the callers that /budgets shows the budgets of everybody. Others see their own.\n" +
 	"github.com/ccproxy-go/ccproxy/system/budgets.Config.FailOpen\tfail_open lets requests go on while the store cannot be asked. Otherwise they are refused with 503.\n" +
-	"github.com/ccproxy-go/ccproxy/system/budgets.Config.File\tfile keeps what was spent over restarts. It is made with mode 0600, its directory is not made. Defaults to none.\n" +
+	"github.com/ccproxy-go/ccproxy/system/budgets.Config.File\tfile keeps what was spent over restarts. It is made with mode 0600, its directory is not made. Several proxies of one machine may share it: each sees what the others have spent when it writes the next time. A file of this name with \".lock\" stands beside it. Defaults to none.\n" +
 	"github.com/ccproxy-go/ccproxy/system/budgets.Config.Limits\tlimits are the budgets. All that hold for a request have to have room for it. Without any the plugin does not run.\n" +
 	"github.com/ccproxy-go/ccproxy/system/budgets.Config.ReserveOutput\treserve_output is how many tokens of output a request that has begun counts at most until its answer has ended. Less than zero means as many as it may get. Defaults to 4096.\n" +
 	"github.com/ccproxy-go/ccproxy/system/budgets.Config.SaveInterval\tsave_interval is how long a change waits at most before it is in the file. Defaults to 1 s.\n" +

@@ -519,6 +519,32 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// TestFileIsHandedOver has one proxy take the place of another while that one is answering still, as a swap does.
+func TestFileIsHandedOver(t *testing.T) {
+	t.Parallel()
+	cfg := config(budgets.Limit{Name: "b", Period: "day", Tokens: 1000})
+	cfg.File = filepath.Join(t.TempDir(), "budgets.json")
+	synctest.Test(t, func(t *testing.T) {
+		proxies := []*ccproxy.Proxy{start(t, new(upstream), cfg), start(t, new(upstream), cfg)}
+		for i, proxy := range proxies {
+			if w := ask(t, proxy, "", "/v1/messages", haiku(500, 100)); w.Code != 200 {
+				t.Errorf("proxy %d: %d %s", i, w.Code, w.Body)
+			}
+		}
+		stop(t, proxies[0])
+		time.Sleep(time.Second) // save_interval
+		synctest.Wait()
+		text, err := os.ReadFile(cfg.File)
+		if err != nil || !strings.Contains(string(text), `"tokens":1200`) {
+			t.Errorf("file: %s, %v", text, err)
+		}
+		if w := ask(t, proxies[1], "", "/v1/messages", haiku(500, 100)); w.Code != 429 {
+			t.Errorf("with 1200 of 1000 tokens spent by both: %d %s", w.Code, w.Body)
+		}
+		stop(t, proxies[1])
+	})
+}
+
 // TestBrokenFile holds that a file that cannot be read gives nothing away: the plugin does not start.
 func TestBrokenFile(t *testing.T) {
 	t.Parallel()

@@ -39,8 +39,9 @@ type Config struct {
 	ReserveOutput int64 `toml:"reserve_output"`
 	// FailOpen lets requests go on while the store cannot be asked. Otherwise they are refused with 503.
 	FailOpen bool `toml:"fail_open"`
-	// File keeps what was spent over restarts. It is made with mode 0600, its directory is not made. Defaults to
-	// none.
+	// File keeps what was spent over restarts. It is made with mode 0600, its directory is not made. Several proxies of
+	// one machine may share it: each sees what the others have spent when it writes the next time. A file of this name
+	// with ".lock" stands beside it. Defaults to none.
 	File string `toml:"file"`
 	// SaveInterval is how long a change waits at most before it is in the file. Defaults to 1 s.
 	SaveInterval time.Duration `toml:"save_interval" validate:"gt=0"`

@@ -12,12 +12,22 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // maxFile is larger than what DefaultMaxKeys take.
 const maxFile = 64 << 20
 
-// file is a [Memory] that is written to a file a moment after it has changed.
+const (
+	// lockSuffix is that of the file that is locked while the file is written. It stays.
+	lockSuffix = ".lock"
+	lockWait   = 5 * time.Second
+	lockPoll   = 10 * time.Millisecond
+)
+
+// file is a [Memory] that is written to a file a moment after it has changed. What is written is what the file has and
+// what was added since, so that others may write to it, such as the proxy that takes this one's place.
 type file struct {
 	Memory
 
@@ -25,10 +35,11 @@ type file struct {
 	interval time.Duration
 	logger   *slog.Logger
 
-	mu     sync.Mutex
-	timer  *time.Timer // set while changes wait
-	closed bool
-	err    error // of the last attempt to write
+	mu      sync.Mutex
+	unsaved map[Key]Spent // what was added since the file was read or written
+	timer   *time.Timer   // set while changes wait
+	closed  bool
+	err     error // of the last attempt to write
 }
 
 // document is what the file holds.
@@ -39,33 +50,46 @@ type document struct {
 
 // open reads the file, if it is there.
 func (f *file) open() error {
-	in, err := os.Open(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	entries, err := f.read()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return fmt.Errorf("budgets: %w", err) // beginning anew would give everything away again
 	}
+	f.replace(entries)
+	return nil
+}
+
+// read returns what the file has.
+func (f *file) read() ([]Entry, error) {
+	in, err := os.Open(f.path)
 	if err != nil {
-		return fmt.Errorf("budgets: %w", err)
+		return nil, err
 	}
 	defer in.Close() // only read
 	var doc document
 	if err := json.NewDecoder(io.LimitReader(in, maxFile)).Decode(&doc); err != nil {
-		return fmt.Errorf("budgets: read %s: %w", f.path, err) // beginning anew would give everything away again
+		return nil, fmt.Errorf("%w %s: %w", errBroken, f.path, err)
 	}
-	for _, e := range doc.Entries {
-		if err := f.Memory.Add(context.Background(), []Key{e.Key}, e.Spent); err != nil {
-			return fmt.Errorf("budgets: read %s: %w", f.path, err)
-		}
-	}
-	return nil
+	return doc.Entries, nil
 }
+
+var errBroken = errors.New("read")
 
 // Add implements [Store].
 func (f *file) Add(ctx context.Context, keys []Key, s Spent) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if err := f.Memory.Add(ctx, keys, s); err != nil {
 		return err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	if f.unsaved == nil {
+		f.unsaved = make(map[Key]Spent)
+	}
+	for _, k := range keys {
+		f.unsaved[k] = f.unsaved[k].Plus(s)
+	}
 	if f.timer == nil && !f.closed {
 		f.timer = time.AfterFunc(f.interval, f.tick)
 	}
@@ -97,9 +121,43 @@ func (f *file) save() {
 	f.err = err
 }
 
-// write replaces the file in one step.
-func (f *file) write() (err error) {
-	body, err := json.Marshal(document{Version: 1, Entries: f.entries(func(Key) bool { return true })})
+// write adds what is not saved to what the file has, and takes that over. A file that is gone, or that somebody has
+// broken, is made anew. The caller holds the mutex.
+func (f *file) write() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	lock := flock.New(f.path+lockSuffix, flock.SetPermissions(0o600))
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }()
+	entries, err := f.read()
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errBroken):
+		entries = f.entries(everything)
+	case err != nil:
+		return err
+	default:
+		for k, s := range f.unsaved {
+			entries = append(entries, Entry{k, s})
+		}
+	}
+	var all Memory
+	all.replace(entries)
+	entries = all.entries(everything)
+	if err := f.put(document{Version: 1, Entries: entries}); err != nil {
+		return err
+	}
+	f.replace(entries)
+	f.unsaved = nil
+	return nil
+}
+
+func everything(Key) bool { return true }
+
+// put replaces the file in one step.
+func (f *file) put(doc document) (err error) {
+	body, err := json.Marshal(doc)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -151,6 +152,29 @@ func (m *Memory) turn(name string) {
 		m.current = make(map[int]string)
 	}
 	m.current[len(name)] = name
+}
+
+// replace has the sums of entries take the place of all others, but for those of periods before the last two.
+func (m *Memory) replace(entries []Entry) {
+	type periods struct{ latest, before string }
+	known := make(map[int]periods) // by the length of their names
+	spent := make(map[Key]Spent, len(entries))
+	for _, e := range entries {
+		spent[e.Key] = spent[e.Key].Plus(e.Spent)
+		switch p := known[len(e.Period)]; {
+		case e.Period > p.latest:
+			known[len(e.Period)] = periods{e.Period, p.latest}
+		case e.Period < p.latest && e.Period > p.before:
+			known[len(e.Period)] = periods{p.latest, e.Period}
+		}
+	}
+	maps.DeleteFunc(spent, func(k Key, _ Spent) bool { return k.Period < known[len(k.Period)].before })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.spent, m.current = spent, make(map[int]string, len(known))
+	for n, p := range known {
+		m.current[n] = p.latest
+	}
 }
 
 // List implements [Store].

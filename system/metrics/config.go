@@ -29,7 +29,8 @@ type Config struct {
 	// PushInterval is the time between two pushes; at the end there is one more. Defaults to 60 s.
 	PushInterval time.Duration `toml:"pushgateway_push_interval" validate:"gte=1s"`
 	// Registerer, if set, takes the metrics too, for an application that exposes its own. It is given them when the
-	// plugin starts, and they are taken back when it stops. Two proxies in one need two namespaces, or
+	// plugin starts, and they are taken back when it stops. A proxy that takes the place of another (ccproxy.Handle)
+	// hands its own in when the other one has ended. Two that stay side by side need two namespaces, or
 	// prometheus.WrapRegistererWith.
 	Registerer prometheus.Registerer `toml:"-" validate:"-"`
 }

@@ -128,14 +128,14 @@ type plugin struct {
 	errorTypes names
 	prices     prices // nil where nobody knows any
 	client     *http.Client
-	external   *prometheus.Registry // what the application's registerer was given; nil for none
+	external   external
 }
 
 // maxErrorTypes bounds a label: types of errors come from upstreams too.
 const maxErrorTypes = 30
 
 // Initialize implements [ccproxy.Plugin].
-func (p *plugin) Initialize(_ context.Context, pc *ccproxy.PluginContext) error {
+func (p *plugin) Initialize(ctx context.Context, pc *ccproxy.PluginContext) error {
 	cfg, err := ccproxy.ConfigOf[Config](pc)
 	if err != nil {
 		return err
@@ -154,18 +154,18 @@ func (p *plugin) Initialize(_ context.Context, pc *ccproxy.PluginContext) error 
 	if cfg.Registerer == nil {
 		return nil
 	}
-	if err := cfg.Registerer.Register(p.registry); err != nil {
-		return err
+	p.external.to, p.external.registry = cfg.Registerer, p.registry
+	waits, err := p.external.register()
+	if waits {
+		pc.Logger.WarnContext(ctx, "the application's registerer has these metrics of another proxy, and gets ours when that ends")
+		pc.Go("register", p.external.wait)
 	}
-	p.external = p.registry
-	return nil
+	return err
 }
 
 // Shutdown implements [ccproxy.Plugin].
 func (p *plugin) Shutdown(ctx context.Context) error {
-	if p.external != nil {
-		p.cfg.Registerer.Unregister(p.external)
-	}
+	p.external.unregister()
 	if p.series == nil || p.cfg.PushURL.IsZero() {
 		return nil
 	}

@@ -274,6 +274,45 @@ func TestRegisterer(t *testing.T) {
 	}
 }
 
+// A proxy that takes the place of another starts before that one ends: the application has the metrics of one of them
+// at any moment.
+func TestRegistererIsHandedOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		own := prometheus.NewRegistry()
+		cfg := metrics.DefaultConfig()
+		cfg.Registerer = prometheus.WrapRegistererWith(prometheus.Labels{"proxy": "a"}, own)
+		next := func() *ccproxy.Proxy {
+			var reg ccproxy.Registry
+			if err := reg.Register(metrics.Factory()); err != nil {
+				t.Fatal(err)
+			}
+			settings := ccproxy.Settings{Plugins: map[string]map[string]any{metrics.Name: {"enabled": true}}}
+			proxy, err := reg.Build(settings, ccproxy.WithPluginConfig(metrics.Name, *cfg), ccproxy.WithStrictStart())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return proxy
+		}
+		var h ccproxy.Handle
+		for i := range 3 {
+			if err := h.Swap(t.Context(), next()); err != nil {
+				t.Fatalf("swap %d: %v", i, err)
+			}
+			time.Sleep(time.Second)
+			if n, err := testutil.GatherAndCount(own, "ccproxy_up"); n != 1 || err != nil {
+				t.Errorf("after swap %d: %d metrics, %v", i, n, err)
+			}
+		}
+		if err := h.Swap(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		if n, err := testutil.GatherAndCount(own); n != 0 || err != nil {
+			t.Errorf("after the end: %d metrics, %v", n, err)
+		}
+	})
+}
+
 // pushed is a Pushgateway.
 type pushed struct {
 	paths  []string
