@@ -157,7 +157,7 @@ func (p *plugin) Initialize(ctx context.Context, pc *ccproxy.PluginContext) erro
 	p.external.to, p.external.registry = cfg.Registerer, p.registry
 	waits, err := p.external.register()
 	if waits {
-		pc.Logger.WarnContext(ctx, "the application's registerer has these metrics of another proxy, and gets ours when that ends")
+		pc.Logger.WarnContext(ctx, "another proxy has registered these metrics still: ours follow when it ends")
 		pc.Go("register", p.external.wait)
 	}
 	return err
