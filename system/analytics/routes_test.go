@@ -277,7 +277,7 @@ func TestRoutesNeedAKey(t *testing.T) {
 func TestResetIsWhole(t *testing.T) {
 	t.Parallel()
 	proxy := start(t, map[string]any{"reset_enabled": true, "flush_interval": "20ms"}, ccproxy.Settings{})
-	for round := range 20 {
+	for round := range 5 {
 		for range 20 {
 			generate(proxy, "/echo/v1/messages", "before")
 		}
