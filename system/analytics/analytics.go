@@ -58,6 +58,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -144,6 +145,7 @@ type plugin struct {
 	writer  *writer
 	live    broker
 	reset   atomic.Int64 // when everything was deleted, in microseconds since 1970
+	drafts  sync.Pool    // of *Record: one is larger than the stack that a goroutine begins with
 }
 
 // Initialize implements [ccproxy.Plugin].
@@ -221,12 +223,16 @@ func (p *plugin) HealthCheck(context.Context) ccproxy.Health {
 var _ ccproxy.HealthChecker = (*plugin)(nil)
 
 func (p *plugin) observe(_ context.Context, hc *hooks.Context) error {
-	r, ok := p.newRecord(hc)
-	if !ok || p.excluded(r.Path) || r.Time.UnixMicro() < p.reset.Load() {
-		return nil
+	r, _ := p.drafts.Get().(*Record)
+	if r == nil {
+		r = new(Record)
 	}
-	p.writer.add(r)
-	p.live.publish(&r)
+	if p.fill(r, hc) && !p.excluded(r.Path) && r.Time.UnixMicro() >= p.reset.Load() {
+		p.writer.add(r)
+		p.live.publish(r)
+	}
+	*r = Record{}
+	p.drafts.Put(r)
 	return nil
 }
 

@@ -43,14 +43,15 @@ func (b *batch) stored(r *row) {
 }
 
 // insertion is the statement that adds records.
-func insertion(d dialect) string {
-	return d.insertion("ccproxy_requests", recordColumns()) + " ON CONFLICT DO NOTHING" + d.returning
+func insertion(d dialect, columns []typed) string {
+	return d.insertion("ccproxy_requests", columns) + " ON CONFLICT DO NOTHING" + d.returning
 }
 
 // typed is a column as an INSERT needs to know it.
 type typed struct {
 	name  string
 	array string // the type of many of it, for PostgreSQL
+	fixed string // what stands in the place of a value, for SQLite; empty for a value
 }
 
 func recordColumns() (all []typed) {
@@ -58,7 +59,7 @@ func recordColumns() (all []typed) {
 		kindNumber: "bigint[]", kindMaybe: "bigint[]", kindText: "text[]", kindID: "bytea[]",
 	}
 	for _, c := range columns() {
-		all = append(all, typed{c.name, arrays[c.kind]})
+		all = append(all, typed{name: c.name, array: arrays[c.kind]})
 	}
 	return all
 }
@@ -70,10 +71,10 @@ func (ru *rollup) columns() (all []typed) {
 		if name == "at" || name == "status" {
 			array = "bigint[]"
 		}
-		all = append(all, typed{name, array})
+		all = append(all, typed{name: name, array: array})
 	}
 	for _, c := range sums() {
-		all = append(all, typed{c.name, "bigint[]"})
+		all = append(all, typed{name: c.name, array: "bigint[]"})
 	}
 	return all
 }

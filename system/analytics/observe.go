@@ -12,45 +12,39 @@ import (
 // maxTokens bounds what an upstream can claim: sums of it are within 64 bits for millions of records.
 const maxTokens = 1_000_000_000_000
 
-// newRecord makes a record of an event; ok is false for an event without its payload.
-func (p *plugin) newRecord(hc *hooks.Context) (r Record, ok bool) {
+// fill makes an empty record that of an event. It returns false for an event without its payload.
+func (p *plugin) fill(r *Record, hc *hooks.Context) bool {
 	var usage *hooks.Usage
 	switch e := hc.Payload.(type) {
 	case *hooks.RequestCompleted:
 		if e == nil {
-			return Record{}, false
+			return false
 		}
-		r = Record{
-			Status: cmp.Or(e.Status, http.StatusOK), Outcome: OutcomeSuccess, Duration: e.Duration,
-			TimeToFirstByte: e.TimeToFirstByte, ResponseBytes: e.ResponseBytes, Streamed: e.Streamed,
-			Operation: clip(e.Operation, maxText), UpstreamModel: clip(e.UpstreamModel, maxText),
-			Attempts: e.Attempts, Account: clip(e.Account, maxText),
-		}
+		r.Status, r.Outcome, r.Duration = cmp.Or(e.Status, http.StatusOK), OutcomeSuccess, e.Duration
+		r.TimeToFirstByte, r.ResponseBytes, r.Streamed = e.TimeToFirstByte, e.ResponseBytes, e.Streamed
 		r.request(&e.Request)
+		r.call(e.Operation, e.UpstreamModel, e.Account, e.Attempts)
 		usage = e.Usage
 	case *hooks.RequestFailed:
 		if e == nil {
-			return Record{}, false
+			return false
 		}
-		r = Record{
-			Status: e.Status, Outcome: OutcomeError, Duration: e.Duration,
-			TimeToFirstByte: e.TimeToFirstByte, ResponseBytes: e.ResponseBytes, Streamed: e.Streamed,
-			Operation: clip(e.Operation, maxText), UpstreamModel: clip(e.UpstreamModel, maxText),
-			Attempts: e.Attempts, Account: clip(e.Account, maxText),
-			ErrorType: clip(e.ErrorType, maxText), Error: clip(e.Err, maxLongText),
-		}
+		r.Status, r.Outcome, r.Duration = e.Status, OutcomeError, e.Duration
+		r.TimeToFirstByte, r.ResponseBytes, r.Streamed = e.TimeToFirstByte, e.ResponseBytes, e.Streamed
+		r.ErrorType, r.Error = clip(e.ErrorType, maxText), clip(e.Err, maxLongText)
 		if e.ClientGone {
 			r.Outcome = OutcomeCanceled
 		}
 		r.request(&e.Request)
+		r.call(e.Operation, e.UpstreamModel, e.Account, e.Attempts)
 		usage = e.Usage
 	default:
-		return Record{}, false
+		return false
 	}
 	r.times(hc.Time)
 	r.usage(usage)
 	r.Cost = p.cost(usage, r.UpstreamModel, r.Model)
-	return r, true
+	return true
 }
 
 // maxCost bounds the dollars that a provider can claim for a call.
@@ -77,6 +71,11 @@ func (r *Record) request(req *hooks.Request) {
 	r.Caller, r.Session = clip(req.CallerID, maxText), clip(req.Session, maxText)
 	r.ClientFormat, r.Provider = clip(req.ClientFormat, maxText), clip(req.Provider, maxText)
 	r.Model, r.RequestBytes = clip(req.Model, maxText), req.BodyBytes
+}
+
+func (r *Record) call(operation, upstreamModel, account string, attempts int) {
+	r.Operation, r.UpstreamModel = clip(operation, maxText), clip(upstreamModel, maxText)
+	r.Account, r.Attempts = clip(account, maxText), attempts
 }
 
 // times gives the record the precision that stores have, and its ID.

@@ -93,7 +93,7 @@ func insertArrays(ctx context.Context, b *batch) (err error) {
 	for j, c := range columns {
 		args[j] = arrays[j].arg(c)
 	}
-	rows, err := b.tx.QueryContext(ctx, insertion(b.store.dialect), args...)
+	rows, err := b.tx.QueryContext(ctx, insertion(b.store.dialect, recordColumns()), args...)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -94,6 +95,9 @@ func sqliteDialect() dialect {
 
 // insertionOfRow begins the INSERT of one row. Of several, SQLite would write down before each how to undo it.
 func insertionOfRow(table string, columns []typed) string {
-	places := strings.Repeat(", ?", len(columns))[2:]
-	return "INSERT INTO " + table + " (" + names(columns) + ") VALUES (" + places + ")"
+	values := make([]string, len(columns))
+	for i, c := range columns {
+		values[i] = cmp.Or(c.fixed, "?")
+	}
+	return "INSERT INTO " + table + " (" + names(columns) + ") VALUES (" + strings.Join(values, ", ") + ")"
 }

@@ -16,11 +16,15 @@ const closeTimeout = 5 * time.Second
 // driver: what database/sql does for each call and each value would cost a quarter of what SQLite itself does. Who has
 // the connection has them. The zero value has none.
 type kept struct {
-	conn   any // of the driver, whose they are
-	insert driver.StmtExecContext
-	upsert []driver.StmtExecContext // by rollups
+	conn   any                               // of the driver, whose they are
+	insert map[uint64]driver.StmtExecContext // by the columns, as bits, in which a record has nothing
+	upsert []driver.StmtExecContext          // by rollups
 	all    []driver.Stmt
 }
+
+// maxInserts is how many statements are kept for records that have nothing in the same columns. Others are given what
+// they do not have, too: a third of a typical record.
+const maxInserts = 16
 
 var errDriver = errors.New("the driver of SQLite cannot keep statements")
 
@@ -29,33 +33,33 @@ func (k *kept) on(ctx context.Context, conn any, d dialect) error {
 	if k.conn == conn {
 		return nil
 	}
-	parser, ok := conn.(driver.ConnPrepareContext)
-	if !ok {
-		return fmt.Errorf("%w: it is %T", errDriver, conn)
-	}
-	fresh := kept{conn: conn}
-	texts := []string{insertion(d)}
+	*k = kept{conn: conn, insert: make(map[uint64]driver.StmtExecContext)} // others have ended with their connection
 	for _, ru := range rollups() {
-		texts = append(texts, ru.upsert(d))
-	}
-	for i, text := range texts {
-		st, err := parser.PrepareContext(ctx, text)
+		upsert, err := k.prepare(ctx, ru.upsert(d))
 		if err != nil {
-			return errors.Join(err, fresh.finish())
+			return errors.Join(err, k.finish())
 		}
-		fresh.all = append(fresh.all, st)
-		exec, ok := st.(driver.StmtExecContext)
-		switch {
-		case !ok:
-			return errors.Join(fmt.Errorf("%w: it is %T", errDriver, st), fresh.finish())
-		case i == 0:
-			fresh.insert = exec
-		default:
-			fresh.upsert = append(fresh.upsert, exec)
-		}
+		k.upsert = append(k.upsert, upsert)
 	}
-	*k = fresh // if there were others, they have ended with their connection
 	return nil
+}
+
+// prepare makes one more statement.
+func (k *kept) prepare(ctx context.Context, text string) (driver.StmtExecContext, error) {
+	parser, ok := k.conn.(driver.ConnPrepareContext)
+	if !ok {
+		return nil, fmt.Errorf("%w: it is %T", errDriver, k.conn)
+	}
+	st, err := parser.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	k.all = append(k.all, st)
+	exec, ok := st.(driver.StmtExecContext)
+	if !ok {
+		return nil, fmt.Errorf("%w: it is %T", errDriver, st)
+	}
+	return exec, nil
 }
 
 // finish ends the statements. It is for who has the connection.
@@ -106,7 +110,7 @@ func appendRows(ctx context.Context, b *batch) error {
 
 func (k *kept) insertRows(ctx context.Context, b *batch) error {
 	columns := columns()
-	args := places(len(columns))
+	values, args := make([]any, len(columns)), places(len(columns))
 	each := context.WithoutCancel(ctx) // the driver starts a goroutine for a statement that can be canceled
 	var r row
 	for i := range b.records {
@@ -116,21 +120,85 @@ func (k *kept) insertRows(ctx context.Context, b *batch) error {
 		r = row{Record: b.records[i]}
 		r.fill()
 		for j, c := range columns {
-			args[j].Value = c.value(&r, args[j].Value)
+			values[j] = c.value(&r, values[j])
 		}
-		done, err := k.insert.ExecContext(each, args)
+		insert, nothing, err := k.insertFor(each, b.store.dialect, columns, values)
 		if err != nil {
 			return err
 		}
-		n, err := done.RowsAffected()
+		n := 0
+		for j, v := range values {
+			if nothing&(1<<j) == 0 {
+				args[n].Value = v
+				n++
+			}
+		}
+		done, err := insert.ExecContext(each, args[:n])
 		if err != nil {
 			return err
 		}
-		if n > 0 { // else it was there, and is counted
+		stored, err := done.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if stored > 0 { // else it was there, and is counted
 			b.stored(&r)
 		}
 	}
 	return nil
+}
+
+// insertFor returns the statement that adds a record, and the columns, as bits, for which it wants no value: it says
+// itself that there is nothing in them.
+func (k *kept) insertFor(ctx context.Context, d dialect, columns []column, values []any) (
+	insert driver.StmtExecContext, nothing uint64, err error,
+) {
+	for i, v := range values {
+		if v == columns[i].kind.nothing() {
+			nothing |= 1 << i
+		}
+	}
+	if k.insert[nothing] == nil && len(k.insert) >= maxInserts {
+		nothing = 0
+	}
+	if known := k.insert[nothing]; known != nil {
+		return known, nothing, nil
+	}
+	all := recordColumns()
+	for i := range all {
+		if nothing&(1<<i) != 0 {
+			all[i].fixed = columns[i].kind.literal()
+		}
+	}
+	insert, err = k.prepare(ctx, insertion(d, all))
+	if err == nil {
+		k.insert[nothing] = insert
+	}
+	return insert, nothing, err
+}
+
+// nothing is the value of a column in which a record has nothing.
+func (k columnKind) nothing() any {
+	switch k {
+	case kindNumber:
+		return int64(0)
+	case kindText:
+		return ""
+	case kindMaybe, kindID:
+	}
+	return nil
+}
+
+// literal is nothing as a statement has it.
+func (k columnKind) literal() string {
+	switch k {
+	case kindNumber:
+		return "0"
+	case kindText:
+		return "''"
+	case kindMaybe, kindID:
+	}
+	return "NULL"
 }
 
 func upsertRows(ctx context.Context, upsert driver.StmtExecContext, t *tally) error {

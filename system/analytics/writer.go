@@ -35,7 +35,8 @@ type writer struct {
 	done   chan struct{} // closed when run returns
 
 	mu      sync.Mutex
-	pending []Record
+	batches [][]Record  // that wait, the oldest first
+	sealed  bool        // the last of them is being written, and stays as it is
 	last    int         // how many were written last, which is how many there will be
 	timer   *time.Timer // runs while records wait
 	closing bool        // what is pending is the rest
@@ -65,26 +66,31 @@ func newWriter(s Store, cfg *Config, logger *slog.Logger) *writer {
 }
 
 // add takes a record, or drops it where too many wait. It never waits itself.
-func (w *writer) add(r Record) {
+func (w *writer) add(r *Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.pending) >= w.queue || w.closing {
+	if w.pending() >= w.queue || w.closing {
 		w.dropped++
 		return
 	}
-	if w.pending == nil {
-		w.pending = make([]Record, 0, w.last)
+	last := len(w.batches) - 1
+	if last < 0 || w.sealed || len(w.batches[last]) == w.batch {
+		w.batches, w.sealed = append(w.batches, make([]Record, 0, w.last)), false
+		last++
 	}
-	w.pending = append(w.pending, r)
+	w.batches[last] = append(w.batches[last], *r)
 	w.added++
 	switch {
 	case w.err != nil: // the next attempt has its time
-	case len(w.pending) >= w.batch:
+	case len(w.batches[0]) == w.batch:
 		w.rouse()
 	case w.timer == nil:
 		w.arm(w.interval)
 	}
 }
+
+// pending is how many records wait. The caller holds the mutex.
+func (w *writer) pending() int { return int(w.added - w.written) }
 
 // arm makes what will be pending after a while urgent. The caller holds the mutex.
 func (w *writer) arm(after time.Duration) {
@@ -169,12 +175,15 @@ func (w *writer) closed() bool {
 func (w *writer) next() []Record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n := min(len(w.pending), w.batch)
-	if n == 0 || n < w.batch && w.urgent <= w.written && !w.closing {
+	if len(w.batches) == 0 {
 		return nil
 	}
-	// Others may append to pending meanwhile, which leaves these as they are.
-	return w.pending[:n:n]
+	batch := w.batches[0]
+	if len(batch) < w.batch && w.urgent <= w.written && !w.closing {
+		return nil
+	}
+	w.sealed = len(w.batches) == 1
+	return batch
 }
 
 // write hands a batch to the store and notes what came of it.
@@ -185,9 +194,8 @@ func (w *writer) write(batch []Record) error {
 		return err
 	}
 	w.mu.Lock()
-	n := len(batch)
-	w.remove(n)
-	w.since += int64(n)
+	w.remove()
+	w.since += int64(len(batch))
 	recovered, dropped := w.err != nil, w.dropped-w.told
 	w.err, w.told = nil, w.dropped
 	trim := w.keep > 0 && w.since > w.keep/10
@@ -206,19 +214,12 @@ func (w *writer) write(batch []Record) error {
 	return nil
 }
 
-// remove takes records that have been written from those that are pending. The caller holds the mutex.
-func (w *writer) remove(n int) {
-	w.last = n
-	w.written += int64(n)
-	switch rest := w.pending[n:]; {
-	case len(rest) == 0:
-		w.pending = nil // lets go of the memory
-	case len(rest) < n:
-		w.pending = append(make([]Record, 0, n), rest...)
-	default:
-		w.pending = rest
-	}
-	if len(w.pending) > 0 && w.urgent <= w.written && w.timer == nil {
+// remove takes the batch that has been written from those that wait. The caller holds the mutex.
+func (w *writer) remove() {
+	w.last = len(w.batches[0])
+	w.written += int64(w.last)
+	w.batches = slices.Delete(w.batches, 0, 1)
+	if w.pending() > 0 && w.urgent <= w.written && w.timer == nil {
 		w.arm(w.interval)
 	}
 	w.waiting = slices.DeleteFunc(w.waiting, func(f flusher) bool {
@@ -254,7 +255,7 @@ func (w *writer) failed(err error) {
 // flush returns when everything that is pending now has been written, or ctx ends.
 func (w *writer) flush(ctx context.Context) error {
 	w.mu.Lock()
-	if len(w.pending) == 0 {
+	if w.pending() == 0 {
 		w.mu.Unlock()
 		return nil
 	}
@@ -296,7 +297,7 @@ func (w *writer) close(ctx context.Context) error {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	if lost := len(w.pending); lost > 0 {
+	if lost := w.pending(); lost > 0 {
 		err := w.err
 		if err == nil {
 			err = context.Cause(ctx)
@@ -316,5 +317,5 @@ type writerState struct {
 func (w *writer) state() writerState {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return writerState{pending: len(w.pending), written: w.written, dropped: w.dropped, err: w.err}
+	return writerState{pending: w.pending(), written: w.written, dropped: w.dropped, err: w.err}
 }

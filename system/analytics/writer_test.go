@@ -77,7 +77,7 @@ func (s *fakeStore) written() (batches, records int) {
 	return len(s.batches), len(s.ids)
 }
 
-func record() Record { return Record{ID: NewID(time.Now()), Time: time.Now()} }
+func record() *Record { return &Record{ID: NewID(time.Now()), Time: time.Now()} }
 
 func startWriter(s Store, batch, queue int, logger *slog.Logger) *writer {
 	cfg := DefaultConfig()

@@ -23,12 +23,12 @@ func (p *plugin) observe(_ context.Context, hc *hooks.Context) error {
 	switch e := hc.Payload.(type) {
 	case *hooks.RequestCompleted:
 		p.ended(&outcome{
-			Request: e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstByte,
+			Request: &e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstByte,
 			usage: e.Usage, streamed: e.Streamed, upstreamModel: e.UpstreamModel,
 		})
 	case *hooks.RequestFailed:
 		p.ended(&outcome{
-			Request: e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstByte,
+			Request: &e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstByte,
 			usage: e.Usage, streamed: e.Streamed, upstreamModel: e.UpstreamModel,
 			failed: true, errorType: failure(e),
 		})
@@ -74,7 +74,7 @@ func (p *plugin) erred(provider string, e *hooks.ProviderError) {
 
 // outcome is a request that has ended, well or not.
 type outcome struct {
-	hooks.Request
+	*hooks.Request
 
 	status          int
 	duration, first time.Duration

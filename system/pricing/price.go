@@ -89,6 +89,9 @@ func longer(than int64, parts ...int64) bool {
 
 // tierOf is "" for the many names of the standard tier.
 func tierOf(name string) string {
+	if name == "" {
+		return ""
+	}
 	switch name = strings.ToLower(name); name {
 	case "standard", "default", "auto", "on_demand", "scale":
 		return ""
