@@ -335,9 +335,7 @@ func (t *relay) hear(typ string, data []byte, isError bool) {
 		return
 	}
 	t.heard = true
-	if t.leave.probe {
-		t.leave.end(succeeded) // so that a long answer keeps nobody waiting
-	}
+	t.leave.begun() // a long answer keeps nobody waiting
 }
 
 // sleep waits; it returns false when the context ends first.

@@ -27,7 +27,8 @@ type BreakerPolicy struct {
 	// Cooldown is how long a breaker stays open before calls probe the provider. Defaults to 30 seconds.
 	Cooldown time.Duration `validate:"gte=0"`
 	// Probes is how many calls are let through at a time until one has been answered, which closes the breaker, or has
-	// failed, which opens it again. Where none of them ends, another is let through after Cooldown. Defaults to 1.
+	// failed, which opens it again. A stream closes it with its first event, and opens it again if it breaks off before
+	// any other call has succeeded. Where none of them ends, another is let through after Cooldown. Defaults to 1.
 	Probes int `validate:"gte=0"`
 }
 
@@ -131,6 +132,29 @@ func (p *breakerPass) end(o outcome) {
 	}
 }
 
+// begun tells that a probe is being answered: others need not wait for its end. The next end, its own most likely, says
+// whether the breaker stays closed.
+func (p *breakerPass) begun() {
+	if p.of == nil || !p.probe {
+		return
+	}
+	p.probe = false
+	p.of.close(p.term, p.of.policy.Failures-1)
+}
+
+// close closes the breaker after a probe, unless another one has decided meanwhile. row is how many failures it counts.
+func (b *breaker) close(term, row int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if term != b.term {
+		return
+	}
+	b.term++
+	b.probes = 0
+	b.row.Store(int64(row))
+	b.tripped.Store(false)
+}
+
 // fail counts a failure of a call that was no probe.
 func (b *breaker) fail() {
 	b.mu.Lock()
@@ -142,21 +166,18 @@ func (b *breaker) fail() {
 
 // probed is the end of a probe.
 func (b *breaker) probed(term int, o outcome) {
+	if o == succeeded {
+		b.close(term, 0)
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if term != b.term {
 		return // another probe has decided meanwhile
 	}
 	b.probes--
-	switch o {
-	case succeeded:
-		b.term++
-		b.probes = 0
-		b.row.Store(0)
-		b.tripped.Store(false)
-	case failed:
+	if o == failed { // else the next one decides
 		b.open()
-	case undecided: // the next one decides
 	}
 }
 

@@ -147,6 +147,41 @@ func TestBreakerCountsBrokenStreams(t *testing.T) {
 	}
 }
 
+// A probe whose stream begins lets the others in, and shuts them out again when it breaks off.
+func TestBreakerOpensAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, rigSetup{settings: breakersOf(ccproxy.BreakerPolicy{Failures: 3, Cooldown: time.Second}), quiet: true})
+		text := providertest.TextEvents("claude-fake", "One two.")
+		broken := providertest.Stream(append(append([]providertest.Part{}, text[:4]...), providertest.Cut())...)
+		expect := func(want string) {
+			t.Helper()
+			if state, _ := breakerState(t, r); state != want {
+				t.Errorf("breaker %s, want %s", state, want)
+			}
+		}
+		for range 3 {
+			r.upstream.Enqueue(broken)
+			r.post(t, streamBody)
+		}
+		expect("open")
+		for range 3 {
+			time.Sleep(time.Second)
+			r.upstream.Enqueue(broken)
+			r.post(t, streamBody)
+			expect("open")
+		}
+		time.Sleep(time.Second)
+		r.upstream.Enqueue(providertest.Stream(text...))
+		r.post(t, streamBody)
+		for range 2 {
+			r.upstream.Enqueue(refusal(500))
+			r.post(t, wholeBody)
+			expect("closed")
+		}
+	})
+}
+
 // An open breaker leads to the fallback without a call; hooks are told that nobody was called.
 func TestBreakerLeadsToFallback(t *testing.T) {
 	t.Parallel()
