@@ -402,3 +402,38 @@ func TestResponsesStreamMessages(t *testing.T) {
 		t.Errorf("output is %+v", out)
 	}
 }
+
+// TestResponsesAllowedTools has Chat's choice among some tools arrive in the shape that this dialect has for it.
+func TestResponsesAllowedTools(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ tools, want, lost string }{
+		"some": {
+			`{"type":"function","function":{"name":"g"}},{"type":"custom","custom":{"name":"p"}},{"type":"function","function":{"name":"x"}}`,
+			`{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"g"},{"type":"custom","name":"p"}]}`,
+			"tool_choice.allowed_tools.tools[2]: the tool is not offered\n",
+		},
+		"none of those offered": {
+			`{"type":"function","function":{"name":"x"}},7`, `"required"`,
+			"tool_choice.allowed_tools.tools[0]: the tool is not offered\ntool_choice.allowed_tools.tools[1]: the tool is not offered\n" +
+				"tool_choice: a choice that only its own dialect knows\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req, err := Chat().Requests().DecodeRequest([]byte(`{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[
+				{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"g"}},{"type":"custom","custom":{"name":"p"}}],
+				"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[` + tt.tools + `]}}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lost canonical.Losses
+			got, err := Responses().Requests().EncodeRequest(req, &lost)
+			if err != nil {
+				t.Fatal(err)
+			}
+			choice := find(got, "tool_choice")
+			sameValue(t, tt.want, string(choice))
+			sameText(t, "losses", tt.lost, lossText(lost.List))
+		})
+	}
+}

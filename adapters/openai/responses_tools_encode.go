@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
@@ -123,9 +124,56 @@ func (e *requestEncoder) choice() {
 		return
 	}
 	if c.Raw != nil && !e.own && c.Mode != "tool" {
+		if is(find(c.Raw, "type"), "allowed_tools") && e.allowedTools(c) {
+			return
+		}
 		e.lost.Add(c.Path, "a choice that only its own dialect knows")
 	}
 	writeChoice(&e.w, c, e.req, e.own)
+}
+
+// allowedTools brings Chat's list of allowed tools into this dialect's shape, which has an object less around the list
+// and around each tool. It is false if none of them is a tool that is offered.
+func (e *requestEncoder) allowedTools(c *canonical.ToolChoice) bool {
+	allowed := find(c.Raw, "allowed_tools")
+	start, n, i := len(e.w.buf), 0, -1
+	e.w.key("tool_choice")
+	e.w.open('{')
+	e.w.text("type", "allowed_tools")
+	if c.Mode == "any" {
+		e.w.text("mode", "required")
+	} else {
+		e.w.text("mode", "auto")
+	}
+	e.w.key("tools")
+	e.w.open('[')
+	for raw := range rawjson.Elements(find(allowed, "tools")) {
+		i++
+		typ := lenientString(find(raw, "type")).String()
+		name := lenientString(find(find(raw, typ), "name"))
+		if name.Empty() || !e.offers(name) {
+			e.lost.Add(at(join(c.Path, "allowed_tools.tools"), i), "the tool is not offered")
+			continue
+		}
+		e.w.open('{')
+		e.w.text("type", typ)
+		e.w.member("name", name)
+		e.w.close('}')
+		n++
+	}
+	e.w.close(']')
+	e.w.close('}')
+	if n == 0 {
+		e.w.buf = e.w.buf[:start]
+	}
+	return n > 0
+}
+
+// offers tells whether there is a tool of that name that the client runs.
+func (e *requestEncoder) offers(name canonical.Token) bool {
+	return slices.ContainsFunc(e.req.Tools, func(t canonical.Tool) bool {
+		return t.Type == "" && t.Name.String() == name.String()
+	})
 }
 
 // writeChoice writes a choice; what does not say anything here is not written.
