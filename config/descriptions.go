@@ -188,7 +188,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy/system/accesslog.Config.ProviderFormat\tprovider_format is that of calls of providers: \"structured\", \"combined\" or \"common\". Defaults to \"structured\".\n" +
 	"github.com/ccproxy-go/ccproxy/system/accesslog.Config.ProviderLogFile\tprovider_log_file is the file for calls of providers, as client_log_file. Defaults to none. It cannot be the same.\n" +
 	"github.com/ccproxy-go/ccproxy/system/analytics.Config.BatchSize\tbatch_size is the number of records that the database is given at once. Defaults to 500.\n" +
-	"github.com/ccproxy-go/ccproxy/system/analytics.Config.ExcludePaths\texclude_paths are paths whose requests are left out, along with all that is below them. Defaults to /health, /metrics, /readyz, /livez and /logs.\n" +
+	"github.com/ccproxy-go/ccproxy/system/analytics.Config.ExcludePaths\texclude_paths are paths whose requests are left out, along with all that is below them. Defaults to those that pages and monitors ask all the time, or keep open for hours: /health, /metrics, /readyz, /livez, /logs, /dashboard and /permissions.\n" +
 	"github.com/ccproxy-go/ccproxy/system/analytics.Config.FlushInterval\tflush_interval is how long a record waits for others at most, before it is written. Defaults to 1 s.\n" +
 	"github.com/ccproxy-go/ccproxy/system/analytics.Config.MaxRecords\tmax_records is how many records are kept, give or take a tenth. Defaults to 0, which means 100000 in memory and all in a database.\n" +
 	"github.com/ccproxy-go/ccproxy/system/analytics.Config.Path\tpath is the file of an SQLite database. It is made with mode 0600, its directory is not made. Defaults to none: records are kept in memory and forgotten when the proxy stops.\n" +
@@ -234,7 +234,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy/system/commandreplay.Config.MaxTotalSize\tmax_total_size is how many bytes they have at most, likewise. A larger file is lost. Defaults to 128 MiB.\n" +
 	"github.com/ccproxy-go/ccproxy/system/commandreplay.Config.ProviderRequests\tinclude_provider_requests writes scripts for what upstreams are sent. Defaults to true.\n" +
 	"github.com/ccproxy-go/ccproxy/system/dashboard.Config.Admins\tadmins are the callers who may see the figures, by the names of their keys. Defaults to none, which lets everybody see them who may call the proxy.\n" +
-	"github.com/ccproxy-go/ccproxy/system/dashboard.Config.ExcludePaths\texclude_paths are paths whose requests are left out, along with all that is below them. Defaults to /dashboard, /health, /metrics, /readyz, /livez, /logs, /plugins and /favicon.ico.\n" +
+	"github.com/ccproxy-go/ccproxy/system/dashboard.Config.ExcludePaths\texclude_paths are paths whose requests are left out, along with all that is below them. Defaults to /dashboard, /health, /metrics, /readyz, /livez, /logs, /permissions, /plugins and /favicon.ico.\n" +
 	"github.com/ccproxy-go/ccproxy/system/dashboard.Config.MaxModels\tmax_models is how many models have figures of their own: the first that answered, by provider. All others are \"other\", so that clients cannot fill the memory by naming models. Defaults to 24; each takes some 250 kB at most.\n" +
 	"github.com/ccproxy-go/ccproxy/system/dashboard.Config.Requests\trequests is how many of the latest requests are shown. Defaults to 500.\n" +
 	"github.com/ccproxy-go/ccproxy/system/dashboard.Config.SessionTTL\tsession_ttl is how long a browser stays logged in. Defaults to 12 hours.\n" +

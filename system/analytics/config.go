@@ -26,8 +26,9 @@ type Config struct {
 	// QueueSize is how many records may wait for a database that is slow or away. What comes on top is dropped and
 	// counted. Defaults to 20000, which take some 20 MB.
 	QueueSize int `toml:"queue_size" validate:"gte=1,lte=1000000"`
-	// ExcludePaths are paths whose requests are left out, along with all that is below them. Defaults to /health,
-	// /metrics, /readyz, /livez and /logs.
+	// ExcludePaths are paths whose requests are left out, along with all that is below them. Defaults to those that
+	// pages and monitors ask all the time, or keep open for hours: /health, /metrics, /readyz, /livez, /logs,
+	// /dashboard and /permissions.
 	ExcludePaths []string `toml:"exclude_paths" validate:"dive,startswith=/"`
 	// StreamSubscribers is how many clients /logs/stream serves at the same time. Defaults to 32.
 	StreamSubscribers int `toml:"stream_subscribers" validate:"gte=0,lte=10000"`
@@ -46,7 +47,7 @@ func DefaultConfig() *Config {
 		BatchSize:     500,
 		FlushInterval: time.Second,
 		QueueSize:     20_000,
-		ExcludePaths:  []string{"/health", "/metrics", "/readyz", "/livez", "/logs"},
+		ExcludePaths:  []string{"/health", "/metrics", "/readyz", "/livez", "/logs", "/dashboard", "/permissions"},
 
 		StreamSubscribers: 32,
 		StreamBuffer:      256,

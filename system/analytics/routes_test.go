@@ -434,7 +434,7 @@ func TestRetention(t *testing.T) {
 func TestExcludedPaths(t *testing.T) {
 	t.Parallel()
 	proxy := start(t, map[string]any{"flush_interval": "20ms"}, ccproxy.Settings{})
-	for _, path := range []string{"/health", "/health/live", "/logs/query", "/healthy"} {
+	for _, path := range []string{"/health", "/health/live", "/logs/query", "/dashboard/stream", "/permissions/stream", "/healthy"} {
 		call(t, proxy, "GET", path)
 	}
 	recorded(t, proxy, 1)

@@ -17,7 +17,7 @@ type Config struct {
 	// everybody see them who may call the proxy.
 	Admins []string `toml:"admins" validate:"dive,required"`
 	// ExcludePaths are paths whose requests are left out, along with all that is below them. Defaults to /dashboard,
-	// /health, /metrics, /readyz, /livez, /logs, /plugins and /favicon.ico.
+	// /health, /metrics, /readyz, /livez, /logs, /permissions, /plugins and /favicon.ico.
 	ExcludePaths []string `toml:"exclude_paths" validate:"dive,startswith=/"`
 }
 
@@ -26,7 +26,7 @@ func DefaultConfig() *Config {
 	return &Config{
 		Requests: 500, MaxModels: 24, Viewers: 16, SessionTTL: 12 * time.Hour,
 		ExcludePaths: []string{
-			prefix, "/health", "/metrics", "/readyz", "/livez", "/logs", "/plugins", "/favicon.ico",
+			prefix, "/health", "/metrics", "/readyz", "/livez", "/logs", "/permissions", "/plugins", "/favicon.ico",
 		},
 	}
 }
