@@ -41,7 +41,7 @@ func (c *call) members(m *members) {
 		m.number("tokens_output", u.OutputTokens, true)
 		m.number("cache_read_tokens", u.CacheReadInputTokens, true)
 		m.number("cache_write_tokens", u.CacheCreationInputTokens, true)
-		if cost := cmp.Or(c.cost, u.CostUSD); cost > 0 {
+		if cost := cmp.Or(c.cost, told(u)); cost > 0 {
 			m.float("cost_usd", cost)
 		}
 	}

@@ -29,15 +29,23 @@ func (p *plugin) cost(hc *hooks.Context) float64 {
 
 // costOf is what usage has cost: as its upstream says, or else by the list.
 func (p *plugin) costOf(u *hooks.Usage, models ...string) float64 {
-	switch {
-	case u == nil:
-		return 0
-	case u.CostUSD != 0 || p.prices == nil:
-		return u.CostUSD
+	if cost := told(u); cost > 0 || u == nil || p.prices == nil {
+		return cost
 	}
 	n, err := p.prices.Cost(u, models...)
 	if err != nil {
 		return 0
 	}
 	return float64(n) / 1e12
+}
+
+// maxTold bounds the dollars that a provider can claim for a call.
+const maxTold = 1e5
+
+// told is what the upstream says that usage has cost, zero if it does not.
+func told(u *hooks.Usage) float64 {
+	if u != nil && u.CostUSD > 0 { // which NaN is not
+		return min(u.CostUSD, maxTold)
+	}
+	return 0
 }

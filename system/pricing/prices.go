@@ -1,6 +1,7 @@
 package pricing
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -48,10 +49,17 @@ func (p *Prices) Lookup(model string) (Price, error) {
 	return found.clone(), nil
 }
 
-// Cost returns what usage costs, in picodollars: millionths of a millionth of a US dollar. The model is that of
-// the usage if it has a price, else the first of models that has one. Without any the error is an
-// *[UnknownModelError] for the last name that is not empty; a service tier without a price is [ErrUnknownTier].
+// maxTold bounds the dollars that a provider can claim for a call.
+const maxTold = 1e5
+
+// Cost returns what usage costs, in picodollars: millionths of a millionth of a US dollar. That is what the provider
+// says itself, up to 100,000 dollars, if it does. Else the model is that of the usage if it has a price, or the first
+// of models that has one. Without any the error is an *[UnknownModelError] for the last name that is not empty; a
+// service tier without a price is [ErrUnknownTier].
 func (p *Prices) Cost(u *hooks.Usage, models ...string) (picodollars int64, err error) {
+	if u.CostUSD > 0 { // which NaN is not
+		return int64(math.Round(min(u.CostUSD, maxTold) * float64(Dollar))), nil
+	}
 	t, asked := p.now.Load(), ""
 	for i := -1; i < len(models); i++ {
 		name := u.Model

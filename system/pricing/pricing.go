@@ -7,7 +7,8 @@
 //
 // Prices tell input, output, reads and both kinds of writes of prompt caches apart, the tiers batch, flex and
 // priority as far as the answer names them, and prompts so long that they cost more. What they do not cover: tools
-// of the upstream that cost by the call, and regional surcharges.
+// of the upstream that cost by the call, and regional surcharges. A call of which the provider says itself what it
+// cost, as claude_sdk does, costs that.
 //
 // # Configuration
 //

@@ -118,6 +118,10 @@ func TestCost(t *testing.T) {
 		{"flex", hooks.Usage{Model: gpt, InputTokens: 1000, ServiceTier: "flex", CacheInInput: true}, "0.00125"},
 		{"default tier", hooks.Usage{Model: gpt, InputTokens: 1000, ServiceTier: "default", CacheInInput: true}, "0.0025"},
 		{"negative", hooks.Usage{Model: sonnet, InputTokens: -5, OutputTokens: -5, CacheReadInputTokens: -1}, "0"},
+		{"as the provider says", hooks.Usage{Model: "unheard-of", InputTokens: 1000, CostUSD: 0.1234567890126}, "0.123456789013"},
+		{"as a provider says that says nonsense", hooks.Usage{Model: "unheard-of", CostUSD: math.Inf(1)}, "100000"},
+		{"as a provider does not say", hooks.Usage{Model: sonnet, InputTokens: 1, CostUSD: math.NaN()}, "0.000003"},
+		{"as no provider can say", hooks.Usage{Model: sonnet, InputTokens: 1, CostUSD: -1}, "0.000003"},
 		{"more than all money", hooks.Usage{Model: sonnet, InputTokens: math.MaxInt64, OutputTokens: 1}, "9223372.036854775807"},
 	}
 	p := newPrices(t, nil)

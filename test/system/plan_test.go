@@ -144,9 +144,20 @@ func (p plan) declared() (u used, ok bool) {
 	return used{}, false // the others tell at the end
 }
 
+// told is what the upstream itself says that a whole answer cost, in millionths of a dollar; zero if it does not.
+func (p plan) told() int64 {
+	if p.upstream == anthropic && p.n%7 == 3 {
+		return int64(1 + p.n%1000)
+	}
+	return 0
+}
+
 // cost is what that costs in picodollars; ok is false if nobody knows.
 func (p plan) cost() (n int64, ok bool) {
 	u, ok := p.declared()
+	if told := p.told(); told > 0 && ok && u == p.whole {
+		return told * 1_000_000, true
+	}
 	if !ok || p.model.unknown {
 		return 0, false
 	}

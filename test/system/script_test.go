@@ -94,21 +94,25 @@ func (p plan) unlessSilent(usage string) string {
 }
 
 func (p plan) messages() (head, rest, answer string) {
-	counts := func(output int64) string {
+	counts := func(output int64, cost string) string {
 		u := p.whole
 		return fmt.Sprintf(`{"input_tokens":%d,"cache_read_input_tokens":%d,"cache_creation_input_tokens":%d,`+
-			`"cache_creation":{"ephemeral_5m_input_tokens":%d,"ephemeral_1h_input_tokens":%d},"output_tokens":%d}`,
-			u.input, u.read, u.write, u.write-u.hour, u.hour, output)
+			`"cache_creation":{"ephemeral_5m_input_tokens":%d,"ephemeral_1h_input_tokens":%d},"output_tokens":%d%s}`,
+			u.input, u.read, u.write, u.write-u.hour, u.hour, output, cost)
+	}
+	cost := ""
+	if told := p.told(); told > 0 {
+		cost = fmt.Sprintf(`,"total_cost_usd":0.%06d`, told)
 	}
 	head = event("message_start", `{"type":"message_start","message":{"id":"msg_1","type":"message",`+
-		`"role":"assistant","model":%q,"content":[],"stop_reason":null,"usage":%s}}`, p.model.name, counts(1)) +
+		`"role":"assistant","model":%q,"content":[],"stop_reason":null,"usage":%s}}`, p.model.name, counts(1, "")) +
 		event("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`) +
 		event("content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}`)
 	rest = event("content_block_stop", `{"type":"content_block_stop","index":0}`) +
-		event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":%d}}`,
-			p.whole.output) + event("message_stop", `{"type":"message_stop"}`)
+		event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":%d%s}}`,
+			p.whole.output, cost) + event("message_stop", `{"type":"message_stop"}`)
 	answer = fmt.Sprintf(`{"id":"msg_1","type":"message","role":"assistant","model":%q,"content":[{"type":"text",`+
-		`"text":"Hello"}],"stop_reason":"end_turn"%s}`, p.model.name, p.unlessSilent(counts(p.whole.output)))
+		`"text":"Hello"}],"stop_reason":"end_turn"%s}`, p.model.name, p.unlessSilent(counts(p.whole.output, cost)))
 	return head, rest, answer
 }
 
