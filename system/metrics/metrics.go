@@ -124,6 +124,7 @@ type plugin struct {
 	cfg        *Config
 	registry   *prometheus.Registry
 	series     *series
+	streams    streams
 	models     names
 	errorTypes names
 	prices     prices // nil where nobody knows any
@@ -144,6 +145,7 @@ func (p *plugin) Initialize(ctx context.Context, pc *ccproxy.PluginContext) erro
 	p.models.max, p.errorTypes.max = cfg.MaxModels, maxErrorTypes
 	p.registry = prometheus.NewRegistry()
 	p.series = newSeries(cfg, p.registry)
+	p.streams.gauge = p.series.streams
 	p.registry.MustRegister(newStates(cfg, pc.Plugins))
 	if p.prices, err = ccproxy.ServiceOf[prices](pc, "pricing"); err != nil {
 		p.prices = nil

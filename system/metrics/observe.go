@@ -22,11 +22,13 @@ func observed() []hooks.Event {
 func (p *plugin) observe(_ context.Context, hc *hooks.Context) error {
 	switch e := hc.Payload.(type) {
 	case *hooks.RequestCompleted:
+		p.streams.leave(hc.Exchange)
 		p.ended(&outcome{
 			Request: &e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstByte,
 			usage: e.Usage, streamed: e.Streamed, upstreamModel: e.UpstreamModel,
 		})
 	case *hooks.RequestFailed:
+		p.streams.leave(hc.Exchange)
 		p.ended(&outcome{
 			Request: &e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstByte,
 			usage: e.Usage, streamed: e.Streamed, upstreamModel: e.UpstreamModel,
@@ -37,9 +39,9 @@ func (p *plugin) observe(_ context.Context, hc *hooks.Context) error {
 	case *hooks.ProviderError:
 		p.erred(orNone(hc.Provider), e)
 	case *hooks.ProviderStreamStart:
-		p.series.streams.Inc()
+		p.streams.begin(hc.Exchange)
 	case *hooks.ProviderStreamEnd:
-		p.series.streams.Dec()
+		p.streams.end(hc.Exchange)
 		if e.Chunks > 1 {
 			gap := (e.Duration - e.TimeToFirstEvent) / time.Duration(e.Chunks-1)
 			p.series.gap.WithLabelValues(orNone(hc.Provider)).Observe(gap.Seconds())
