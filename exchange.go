@@ -80,6 +80,16 @@ func exchangeFrom(ctx context.Context) *exchange {
 	return ex
 }
 
+// ExchangeFrom returns the number of the request that a context belongs to, the same that [hooks.Context].Exchange has
+// in the events about it: a plugin's middleware, mutator or provider keeps what it knows of a request under it, and its
+// observer finds it there. Ids of requests are no such key, since clients may choose one twice. Zero outside a request.
+func ExchangeFrom(ctx context.Context) uint64 {
+	if ex := exchangeFrom(ctx); ex != nil {
+		return ex.number
+	}
+	return 0
+}
+
 // about is an event that says which call it is about, as far as there is one.
 func (ex *exchange) about(p hooks.Payload) hooks.Context {
 	if ex == nil {

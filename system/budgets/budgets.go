@@ -152,7 +152,7 @@ func (p *plugin) Initialize(_ context.Context, pc *ccproxy.PluginContext) (err e
 	}
 	p.logger, p.hooks = pc.Logger, pc.Hooks
 	p.ledger = &ledger{
-		cfg: p.cfg, logger: pc.Logger, notify: p.notify, store: p.cfg.Store, holds: make(map[string]*hold),
+		cfg: p.cfg, logger: pc.Logger, notify: p.notify, store: p.cfg.Store, holds: make(map[uint64]*hold),
 		reserved: make(map[Key]reserved), unsaved: make(map[Key]Spent), warned: make(map[Key]bool),
 	}
 	if p.ledger.budgets, p.ledger.zone, err = p.cfg.budgets(); err != nil {
@@ -202,7 +202,7 @@ func (p *plugin) Shutdown(ctx context.Context) error {
 // HealthCheck implements [ccproxy.HealthChecker].
 func (p *plugin) HealthCheck(context.Context) ccproxy.Health {
 	p.ledger.mu.Lock()
-	running, unsaved := p.ledger.count, len(p.ledger.unsaved)
+	running, unsaved := len(p.ledger.holds), len(p.ledger.unsaved)
 	p.ledger.mu.Unlock()
 	h := ccproxy.Health{Details: map[string]any{"reservations": running, "unsaved": unsaved}}
 	if unsaved > 0 {
@@ -226,9 +226,7 @@ func (p *plugin) reserve(ctx context.Context, req *hooks.PreparedRequest) error 
 	d := demandOf(ctx, req)
 	claims := p.ledger.claims(d.caller, d.models, time.Now())
 	if len(claims.each) == 0 {
-		if d.retry {
-			p.ledger.withdraw(&d)
-		}
+		p.ledger.withdraw(d.exchange)
 		return nil
 	}
 	d.estimate(req, p.ledger.prices, p.cfg.ReserveOutput)

@@ -20,16 +20,15 @@ const (
 
 // demand is a request that wants to begin.
 type demand struct {
-	id     string
-	caller string
-	retry  bool // it has asked before, for another upstream
-	models modelNames
-	usage  hooks.Usage // estimated
+	exchange uint64
+	caller   string
+	models   modelNames
+	usage    hooks.Usage // estimated
 }
 
 // demandOf makes a demand of a request. Its usage is there only after estimate.
 func demandOf(ctx context.Context, req *hooks.PreparedRequest) demand {
-	d := demand{id: req.RequestID, retry: req.Attempt > 1, models: namesOf(req.Provider, req.Model, req.ClientModel)}
+	d := demand{exchange: ccproxy.ExchangeFrom(ctx), models: namesOf(req.Provider, req.Model, req.ClientModel)}
 	if c, ok := ccproxy.CallerFrom(ctx); ok {
 		d.caller = c.ID
 	}
@@ -89,6 +88,7 @@ func tokensOf(u *hooks.Usage) int64 {
 
 // outcome is how a request ended.
 type outcome struct {
+	exchange uint64
 	request  hooks.Request
 	model    string // of the upstream
 	op       string
@@ -103,13 +103,13 @@ func outcomeOf(hc *hooks.Context) (o outcome, ok bool) {
 	switch p := hc.Payload.(type) {
 	case *hooks.RequestCompleted:
 		return outcome{
-			request: p.Request, model: p.UpstreamModel, op: p.Operation, usage: p.Usage, bytes: p.ResponseBytes,
-			answered: true, duration: p.Duration,
+			exchange: hc.Exchange, request: p.Request, model: p.UpstreamModel, op: p.Operation, usage: p.Usage,
+			bytes: p.ResponseBytes, answered: true, duration: p.Duration,
 		}, true
 	case *hooks.RequestFailed:
 		return outcome{
-			request: p.Request, model: p.UpstreamModel, op: p.Operation, usage: p.Usage, bytes: p.ResponseBytes,
-			answered: p.Streamed, duration: p.Duration,
+			exchange: hc.Exchange, request: p.Request, model: p.UpstreamModel, op: p.Operation, usage: p.Usage,
+			bytes: p.ResponseBytes, answered: p.Streamed, duration: p.Duration,
 		}, true
 	}
 	return o, false

@@ -41,8 +41,7 @@ type ledger struct {
 	notify  func(Notice)
 
 	mu       sync.Mutex
-	holds    map[string]*hold // by the id of the request: the latest
-	count    int              // of holds
+	holds    map[uint64]*hold // by exchanges
 	reserved map[Key]reserved // sums of holds
 	unsaved  map[Key]Spent    // what the store did not take
 	saving   bool             // somebody brings that to the store
@@ -96,21 +95,19 @@ func (l *ledger) claim(b *budget, caller string, at time.Time) claim {
 // begin reserves for a request, or says why it may not begin.
 func (l *ledger) begin(ctx context.Context, d *demand, claims claims) error {
 	now := time.Now()
-	h := &hold{id: d.id, caller: d.caller, models: d.models, began: now, claims: claims}
+	h := &hold{exchange: d.exchange, began: now, claims: claims}
 	h.spent = Spent{EstimatedTokens: tokensOf(&d.usage)}
 	if cost, err := l.cost(&d.usage, d.models); err == nil {
 		h.spent.EstimatedCost = cost
 	} else if i := slices.IndexFunc(claims.each, func(c claim) bool { return c.budget.costs() }); i >= 0 {
 		if l.cfg.UnknownPrice == UnknownBlock {
-			if d.retry {
-				l.withdraw(d)
-			}
+			l.withdraw(d.exchange)
 			return refuseUnpriced(claims.each[i].budget.Name, err)
 		}
 	}
 	l.sweep(ctx, now)
 	var few [4]before // budgets that hold for one request
-	known, ok := l.reserve(h, d.retry, few[:0])
+	known, ok := l.reserve(h, few[:0])
 	if !ok {
 		return refuseBusy()
 	}
@@ -120,11 +117,11 @@ func (l *ledger) begin(ctx context.Context, d *demand, claims claims) error {
 			l.logger.WarnContext(ctx, "budgets cannot be looked up, the request goes on", "error", err)
 			return nil
 		}
-		l.empty(h)
+		l.release(h)
 		return refuseUnknown(err)
 	}
 	if err := l.judge(h, known, spent); err != nil {
-		l.empty(h)
+		l.release(h)
 		return err
 	}
 	return nil
@@ -154,13 +151,8 @@ func (l *ledger) judge(h *hold, known []before, spent []Spent) error {
 func (l *ledger) end(ctx context.Context, o *outcome, began time.Time) {
 	claims, guess := claims{}, Spent{}
 	models := namesOf(o.request.Provider, o.model, o.request.Model)
-	l.mu.Lock()
-	h := l.find(o.request.ID, o.request.CallerID, models, o.usage == nil && !o.answered)
-	if h != nil {
+	if h := l.holdOf(o.exchange); h != nil {
 		claims, guess = h.claims, h.spent
-	}
-	l.mu.Unlock()
-	if h != nil {
 		defer l.release(h)
 	} else if o.usage != nil && o.op != "count_tokens" {
 		claims = l.claims(o.request.CallerID, models, began)
@@ -287,11 +279,9 @@ func (l *ledger) sweep(ctx context.Context, now time.Time) {
 	}
 	l.swept = now
 	var stale []*hold
-	for _, latest := range l.holds {
-		for h := range latest.all() {
-			if now.Sub(h.began) > staleAfter {
-				stale = append(stale, h)
-			}
+	for _, h := range l.holds {
+		if now.Sub(h.began) > staleAfter {
+			stale = append(stale, h)
 		}
 	}
 	for k := range l.warned {
@@ -303,9 +293,7 @@ func (l *ledger) sweep(ctx context.Context, now time.Time) {
 	for _, h := range stale {
 		s := h.spent
 		s.Requests = 1
-		if len(h.claims.each) > 0 {
-			l.add(ctx, h.claims, s)
-		}
+		l.add(ctx, h.claims, s)
 		l.release(h)
 	}
 }

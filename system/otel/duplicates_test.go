@@ -1,6 +1,7 @@
 package otel_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,24 +13,26 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// meeting is an upstream that answers two calls once it has both.
-type meeting struct {
-	ledger
-
-	mu   sync.Mutex
-	both sync.WaitGroup
-}
+// meeting is an upstream that answers two calls once it has both: model-N with N+1 tokens of answer-N.
+type meeting struct{ both sync.WaitGroup }
 
 func (m *meeting) RoundTrip(r *http.Request) (*http.Response, error) {
+	var asked struct{ Model string }
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		return nil, err
+	}
 	m.both.Done()
 	m.both.Wait()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ledger.RoundTrip(r)
+	n := int(asked.Model[len(asked.Model)-1] - '0')
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"id":"m","type":"message","role":"assistant","model":"answer-%d","stop_reason":"end_turn",`+
+		`"content":[{"type":"text","text":"hi"}],"usage":{"input_tokens":1,"output_tokens":%d}}`, n, n+1)
+	return w.Result(), nil
 }
 
 // TestDuplicateIDs holds that two requests at once with the id that their clients chose keep their spans apart: each
-// call is in the trace of its own request, and tokens of one are not on a span of the other.
+// call is in the trace of its own request, with the tokens that it took.
 func TestDuplicateIDs(t *testing.T) {
 	t.Parallel()
 	up := &meeting{}
@@ -60,11 +63,15 @@ func TestDuplicateIDs(t *testing.T) {
 			client.Parent.SpanID() != server.SpanContext.SpanID() {
 			t.Errorf("trace %d has the spans %v of %v", n, client.Attributes, server.Attributes)
 		}
-		// Events are told apart by the id alone, so none of them is believed.
-		for _, key := range []string{"gen_ai.usage.input_tokens", "gen_ai.response.model", "http.route"} {
-			if got := attr(client, key) + attr(server, key); got != "" {
-				t.Errorf("trace %d has %s = %s, which may be the other's", n, key, got)
+		for key, want := range map[string]string{
+			"gen_ai.usage.output_tokens": fmt.Sprint(n + 1), "gen_ai.response.model": fmt.Sprint("answer-", n),
+		} {
+			if got := attr(client, key); got != want {
+				t.Errorf("trace %d has %s = %s, want %s", n, key, got, want)
 			}
+		}
+		if attr(server, "http.route") == "" {
+			t.Errorf("trace %d has no route", n)
 		}
 	}
 }

@@ -25,8 +25,8 @@ func (hook) Events() []hooks.Event {
 
 // Handle implements [hooks.Hook].
 func (h hook) Handle(_ context.Context, hc *hooks.Context) error {
-	q := h.plugin.live.find(hc.RequestID)
-	if q == nil || !q.ownsEvents() {
+	q := h.plugin.live.find(hc.Exchange)
+	if q == nil {
 		return nil
 	}
 	switch e := hc.Payload.(type) {
@@ -55,7 +55,7 @@ func (h hook) Handle(_ context.Context, hc *hooks.Context) error {
 func (q *request) tell(hc *hooks.Context) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.over || q.alone {
+	if q.over {
 		return
 	}
 	switch e := hc.Payload.(type) {

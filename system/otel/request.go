@@ -13,22 +13,23 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/hooks"
 	"github.com/ccproxy-go/ccproxy/middleware"
 )
 
 // request is a client's request: its span, and those of the calls that are made for it.
 type request struct {
-	p      *plugin
-	id     string
-	span   trace.Span
-	method string
-	scheme string
+	p        *plugin
+	exchange uint64
+	span     trace.Span
+	method   string
+	scheme   string
+	alone    bool // events do not find it: there were too many
 
 	mu       sync.Mutex
 	calls    []*call // in the order in which they began
 	answered time.Time
-	alone    bool // no event is about it
 	over     bool
 	output   *content // of the answer; nil if nobody wants it
 }
@@ -53,48 +54,32 @@ func (p *plugin) begin(r *http.Request) (*request, context.Context) {
 	if p.cfg.TrustIncoming && !trace.SpanContextFromContext(ctx).IsValid() { // the application's own span goes before
 		ctx = p.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	}
-	q := &request{p: p, id: middleware.RequestIDFrom(ctx), method: methodOf(r.Method), scheme: "http"}
+	q := &request{p: p, exchange: ccproxy.ExchangeFrom(ctx), method: methodOf(r.Method), scheme: "http"}
 	if r.TLS != nil {
 		q.scheme = "https"
 	}
 	ctx, q.span = p.tracer.Start(ctx, q.method, //nolint:spancheck // end ends it
 		trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-			keyMethod.String(q.method), keyScheme.String(q.scheme), keyRequestID.String(q.id),
+			keyMethod.String(q.method), keyScheme.String(q.scheme), keyRequestID.String(middleware.RequestIDFrom(ctx)),
 			keyPath.String(strings.ToValidUTF8(r.URL.Path, "?"))))
 	if p.cfg.CaptureContent && q.span.IsRecording() {
 		q.output = &content{max: p.cfg.MaxContentSize}
 	}
-	p.live.add(q.id, q)
+	if !p.live.add(q) {
+		q.alone = true
+	}
 	return q, context.WithValue(ctx, requestKey{}, q)
 }
 
 // leave is called when the handler has returned, or panics. The event that tells of the end comes after it.
 func (q *request) leave() {
-	q.mu.Lock()
-	q.answered = time.Now()
-	alone := q.alone
-	q.mu.Unlock()
-	if alone {
+	if q.alone {
 		q.end(nil)
+		return
 	}
-}
-
-// disown tells that events of its id may be about another request.
-func (q *request) disown() {
-	q.mu.Lock()
-	q.alone = true
-	answered := !q.answered.IsZero()
-	q.mu.Unlock()
-	if answered {
-		q.end(nil)
-	}
-}
-
-// ownsEvents reports whether events of its id are about this request.
-func (q *request) ownsEvents() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return !q.alone
+	q.answered = time.Now()
 }
 
 func (q *request) answeredBefore(t time.Time) bool {
@@ -119,13 +104,15 @@ type ending struct {
 
 // end ends all spans of the request, once. Without an ending nobody knows how it went.
 func (q *request) end(e *ending) {
+	if !q.alone {
+		q.p.live.remove(q.exchange) // before q is locked: sweep locks the other way round
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.over {
 		return
 	}
 	q.over = true
-	q.p.live.remove(q.id, q)
 	for i, c := range q.calls {
 		c.conclude(e, i == len(q.calls)-1, q.output)
 	}
