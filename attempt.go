@@ -82,7 +82,7 @@ func (t *relay) bring(ctx context.Context) {
 func (t *relay) try(ctx context.Context) *next {
 	pass, open := t.enter()
 	if open != nil {
-		return t.retreat(ctx, &setback{cause: open, err: open, status: open.Status}, true)
+		return t.retreat(ctx, &setback{cause: open, err: open, status: open.Status, unasked: true}, true)
 	}
 	t.leave = pass
 	t.memory.count(t.proxy, 1)
@@ -183,7 +183,7 @@ func (t *relay) enter() (breakerPass, *Error) {
 func (t *relay) retreat(ctx context.Context, s *setback, tell bool) *next {
 	n, to := t.another(ctx, s)
 	if n != nil || tell {
-		t.ex.attemptFailed(s, n != nil, to)
+		t.attemptFailed(s, n != nil, to)
 	}
 	if n == nil && tell {
 		t.refuse(s.cause)

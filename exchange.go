@@ -31,12 +31,13 @@ type exchange struct {
 	caller *Caller // that the proxy has found out
 	begun  time.Time
 
-	status    int
-	written   int64
-	firstByte time.Duration
-	started   bool         // request.started is out
-	shown     bool         // header is made
-	header    hooks.Header // of the request, as events show it
+	status     int
+	written    int64
+	firstByte  time.Duration
+	firstEvent time.Duration // of a stream
+	started    bool          // request.started is out
+	shown      bool          // header is made
+	header     hooks.Header  // of the request, as events show it
 
 	endpoint string // template of the route
 	format   adapters.Format
@@ -158,13 +159,7 @@ func (ex *exchange) contain(panicked any) {
 		}
 		return
 	}
-	err := ErrExited
-	if panicked != nil {
-		err = panicError(panicked)
-	}
-	ex.failure = err
-	ex.proxy.logger.Error("handler failed", slog.String("request_id", ex.id), slog.Any("error", err),
-		slog.String("endpoint", ex.endpoint), slog.String("stack", string(debug.Stack())))
+	ex.failure = ex.panicked(panicked)
 	if ex.status == 0 {
 		for _, name := range [...]string{ // which are the answer's that does not come
 			"Content-Encoding", "Content-Disposition", "Content-Range", "Cache-Control", "Etag", "Last-Modified",
@@ -172,8 +167,22 @@ func (ex *exchange) contain(panicked any) {
 		} {
 			delete(ex.Header(), name)
 		}
-		writeError(ex, ex.r, ex.format, &Error{Message: "internal error of the proxy"})
+		writeError(ex, ex.r, ex.format, &Error{Message: internalError})
 	}
+}
+
+// internalError is what clients are told of a panic.
+const internalError = "internal error of the proxy"
+
+// panicked logs a panic where it is caught, or the end of a goroutine, and returns it as an error.
+func (ex *exchange) panicked(value any) error {
+	err := ErrExited
+	if value != nil {
+		err = panicError(value)
+	}
+	ex.proxy.logger.Error("handler failed", slog.String("request_id", ex.id), slog.Any("error", err),
+		slog.String("endpoint", ex.endpoint), slog.String("stack", string(debug.Stack())))
+	return err
 }
 
 // Header implements http.ResponseWriter.
@@ -259,7 +268,7 @@ func (ex *exchange) finish() {
 			ex.emit(&hooks.RequestCompleted{
 				Request: ex.request(), Status: ex.status, ResponseHeader: hooks.SnapshotHeader(ex.Header()),
 				ResponseBytes: ex.written, Duration: duration, TimeToFirstByte: ex.firstByte,
-				Usage: ex.usage, Streamed: ex.streamed, Losses: ex.losses(),
+				TimeToFirstEvent: ex.firstEvent, Usage: ex.usage, Streamed: ex.streamed, Losses: ex.losses(),
 				Operation: ex.operation(), UpstreamModel: ex.upstreamModel(),
 				Attempts: ex.attempts, Account: ex.account,
 			})
@@ -272,8 +281,8 @@ func (ex *exchange) finish() {
 	failed := &hooks.RequestFailed{
 		Request: ex.request(), Status: ex.status, ErrorType: ex.errType, ClientGone: ex.clientGone(),
 		Duration: duration, ResponseBytes: ex.written, Usage: ex.usage, Streamed: ex.streamed, Losses: ex.losses(),
-		TimeToFirstByte: ex.firstByte, Operation: ex.operation(), UpstreamModel: ex.upstreamModel(),
-		Attempts: ex.attempts, Account: ex.account,
+		TimeToFirstByte: ex.firstByte, TimeToFirstEvent: ex.firstEvent, Operation: ex.operation(),
+		UpstreamModel: ex.upstreamModel(), Attempts: ex.attempts, Account: ex.account,
 	}
 	if ex.failure != nil {
 		failed.Err = ex.failure.Error()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ccproxy-go/ccproxy"
 	"github.com/ccproxy-go/ccproxy/adapters"
+	"github.com/ccproxy-go/ccproxy/hooks"
 )
 
 type panicking struct{}
@@ -217,21 +218,55 @@ func TestPanicsInTheDialect(t *testing.T) {
 	}
 }
 
-// What a client has of a stream whose provider panics is never taken for all of it.
+// A stream whose provider panics ends with an error in the client's dialect, and hooks see that it has ended.
 func TestPanicInTheStream(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, rigSetup{plugins: []ccproxy.Factory{recklessFactory(), wild()}})
+	ends := make(chan *hooks.ProviderStreamEnd, 8)
+	r := newRig(t, rigSetup{
+		plugins: []ccproxy.Factory{recklessFactory()},
+		hooks: []hooks.Hook{hooks.Observe("stream ends", func(_ context.Context, hc *hooks.Context) error {
+			end, _ := hc.Payload.(*hooks.ProviderStreamEnd)
+			ends <- end
+			return nil
+		}, hooks.EventProviderStreamEnd)},
+	})
+	terminal := map[string]string{
+		"/reckless/v1/messages":         `event: error` + "\n",
+		"/reckless/v1/chat/completions": `data: {"error":`,
+		"/reckless/v1/responses":        `"type":"response.failed"`,
+	}
 	for way, client := range ways(t, r.proxy) {
-		requests := map[string]string{
-			"/reckless/v1/messages": `{"model":"late events","stream":true}`,
-			"/wildlife/begun":       "", "/wildlife/written": "",
-		}
-		for path, body := range requests {
-			method := http.MethodGet
-			if body != "" {
-				method = http.MethodPost
+		for path, want := range terminal {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://proxy"+path,
+				strings.NewReader(`{"model":"late events","stream":true}`))
+			if err != nil {
+				t.Fatal(err)
 			}
-			req, err := http.NewRequestWithContext(t.Context(), method, "http://proxy"+path, strings.NewReader(body))
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := received(t, resp)
+			if n := strings.Count(got.Body.String(), want); got.Code != http.StatusOK || n != 1 {
+				t.Errorf("%s, %s: %d %q has %d terminal events", way, path, got.Code, got.Body, n)
+			}
+			if end := r.failed(t); end.Err == "" || end.ErrorType == "" {
+				t.Errorf("%s, %s: request.failed = %+v", way, path, end)
+			}
+			if end := <-ends; end.Complete || end.Err == "" {
+				t.Errorf("%s, %s: provider.stream.end = %+v", way, path, end)
+			}
+		}
+	}
+}
+
+// What a client has of an answer whose handler panics is never taken for all of it.
+func TestPanicInTheAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigSetup{plugins: []ccproxy.Factory{wild()}})
+	for way, client := range ways(t, r.proxy) {
+		for _, path := range []string{"/wildlife/begun", "/wildlife/written"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://proxy"+path, http.NoBody)
 			if err != nil {
 				t.Fatal(err)
 			}

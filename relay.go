@@ -111,7 +111,7 @@ func (t *relay) run(ctx context.Context) error {
 // otherwise by breaking the connection off, so that half an answer does not look like a whole one.
 func (t *relay) fail(err error) {
 	if !t.settle() {
-		t.ex.attemptFailed(setbackOf(err, time.Since(t.begun)), false, target{})
+		t.attemptFailed(setbackOf(err, time.Since(t.begun)), false, target{})
 		t.ex.fail(t.w, err)
 		return
 	}
@@ -142,7 +142,7 @@ func (t *relay) breakOff(err error, news bool) {
 		return // the client has its terminal event
 	}
 	if news {
-		t.ex.attemptFailed(setbackOf(e, time.Since(t.begun)), false, target{})
+		t.attemptFailed(setbackOf(err, time.Since(t.begun)), false, target{})
 	}
 	t.out.sendError(t.client, t.place.at(e.info(t.call.ID)))
 }

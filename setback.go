@@ -17,6 +17,7 @@ type setback struct {
 	after   time.Duration // how long the upstream wants to be left alone; 0 where it does not say
 	latency time.Duration
 	unsent  bool // the upstream has not seen the request
+	unasked bool // nobody has tried to send it
 	told    bool // it was the upstream that said so
 	final   bool // nobody is to be asked again
 }
@@ -31,6 +32,7 @@ func setbackOf(err error, latency time.Duration) *setback {
 	// These two are the proxy's own words.
 	s.told = s.status != http.StatusBadGateway && s.status != http.StatusGatewayTimeout
 	s.final = isOurs(err) || errors.Is(err, ErrBegun)
+	s.unasked = errors.Is(err, ErrNotAsked)
 	return s
 }
 
@@ -104,17 +106,34 @@ func (t *relay) outcome(err error) outcome {
 	return succeeded
 }
 
-// attemptFailed tells hooks of a failure, and what comes next.
-func (ex *exchange) attemptFailed(s *setback, again bool, to target) {
-	if !ex.enabled(hooks.EventProviderError) {
+// attemptFailed tells hooks of a failure that the provider has a part in, and what comes next.
+func (t *relay) attemptFailed(s *setback, again bool, to target) {
+	if !t.ex.enabled(hooks.EventProviderError) || isOurs(s.cause) {
 		return
 	}
 	event := &hooks.ProviderError{
-		Status: s.status, Type: typeOf(ex.format, s.err.info("")), Err: s.err.Error(), Latency: s.latency,
-		Attempt: ex.attempts, Retrying: again,
+		Status: t.upstreamStatus(s), Type: typeOf(t.ex.format, s.err.info("")), Err: s.err.Error(), Latency: s.latency,
+		Attempt: t.ex.attempts, Retrying: again,
+	}
+	if s.unasked {
+		event.Attempt = 0
 	}
 	if to != (target{}) {
-		event.Failover = to.String()
+		event.Failover, event.FailoverProvider = to.String(), to.provider
 	}
-	ex.emit(event)
+	t.ex.emit(event)
+}
+
+// upstreamStatus is what the upstream has answered, zero if it has not.
+func (t *relay) upstreamStatus(s *setback) int {
+	e, said := errors.AsType[*Error](s.cause)
+	switch {
+	case s.unasked:
+		return 0
+	case said && s.told && e.Status != 0:
+		return s.status
+	case t.ans != nil:
+		return t.ans.Status
+	}
+	return 0
 }

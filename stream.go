@@ -18,31 +18,51 @@ import (
 // maxHeld is how much of comments before the first event is held back with the headers.
 const maxHeld = 64 << 10
 
-var errStreamCut = errors.New("stream ended without its terminal event")
+var (
+	errStreamCut = errors.New("stream ended without its terminal event")
+	errTorn      = errors.New("the stream was torn off")
+)
 
 // relayStream relays a stream event by event on the handler's goroutine.
 func (t *relay) relayStream(ctx context.Context) error {
 	t.attend()
 	t.feel()
 	t.startStream()
-	var err error
-	if t.ans.Events == nil && t.from == t.client {
-		err = t.relayRaw(ctx)
-	} else {
-		err = t.relayEvents(ctx)
-	}
+	ended := errTorn // if a panic does not let it end
+	defer func() { t.endStream(ended) }()
+	err := t.relayAll(ctx)
 	if t.arrived && errors.Is(err, errClientGone) {
 		err = nil // who has all of a stream may leave
 	}
 	if err == nil && !t.complete {
 		err = &Error{Status: http.StatusBadGateway, Message: "the provider's stream broke off", Err: errStreamCut}
 	}
-	ended := err
+	ended = err
 	if err != nil {
 		ended = cause(ctx, err)
 	}
-	t.endStream(ended)
 	return err
+}
+
+// relayAll relays a stream to its end. A panic of who makes its events is an error, for the client is owed a terminal
+// event; one of the host's writer goes on, since half an event may be out.
+func (t *relay) relayAll(ctx context.Context) (err error) {
+	defer func() {
+		if t.out.torn() {
+			return
+		}
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(http.ErrAbortHandler)
+		default:
+			err = &Error{Message: internalError, Err: t.ex.panicked(p)}
+		}
+	}()
+	if t.ans.Events == nil && t.from == t.client {
+		return t.relayRaw(ctx)
+	}
+	return t.relayEvents(ctx)
 }
 
 // startStream tells hooks that the provider streams; endStream tells them how that ended.
@@ -289,6 +309,9 @@ func (t *relay) pass(typ string, data, raw []byte, hasData bool) error {
 	if !hasData {
 		return t.out.writeComment(raw)
 	}
+	if t.ex.firstEvent == 0 {
+		t.ex.firstEvent = time.Since(t.ex.begun)
+	}
 	err := t.out.write(raw)
 	if t.complete && err == nil && t.ex.r.Context().Value(inProcessKey{}) != nil {
 		t.arrived = true // nothing is buffered on the way
@@ -325,13 +348,14 @@ func (t *relay) noteChunk(typ string, raw []byte) {
 
 // noteError records that the upstream itself ended the stream with an error, which the client is sent as it came.
 func (t *relay) noteError(data []byte) {
+	known := t.erred // response.failed follows the error event that it repeats
 	t.erred = true
 	if e := cmp.Or(firstError(t.client, data), firstResponsesError(t.client, data)); e != nil {
 		t.blamed = e.Status
 	}
 	t.ex.failure = errors.New("the provider ended its stream with an error")
 	t.ex.errType = errorType(data)
-	if t.ex.enabled(hooks.EventProviderError) {
+	if !known && t.ex.enabled(hooks.EventProviderError) {
 		t.ex.emit(&hooks.ProviderError{
 			Status: t.ans.Status, Type: t.ex.errType, Err: "error event", Latency: time.Since(t.begun),
 			Attempt: t.ex.attempts,
@@ -356,7 +380,8 @@ func (t *relay) commit() {
 	}
 	t.committed, t.ex.streamed = true, true
 	t.inspectHost()
+	t.out.writing = true
 	t.w.WriteHeader(status)
-	t.out.pending = true
+	t.out.writing, t.out.pending = false, true
 	t.keepAlive()
 }

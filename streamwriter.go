@@ -34,6 +34,7 @@ type streamWriter struct {
 	blind    bool          // the host's writer cannot flush
 	strict   bool          // a deadline that passes ends the stream even if nothing is being written: HTTP/2
 	pending  bool          // something is not flushed
+	writing  bool          // the host's writer is at work, or has panicked at it
 	held     []byte        // comments that came before the first event
 	timer    *time.Timer
 }
@@ -116,18 +117,28 @@ func (s *streamWriter) writeComment(b []byte) error {
 // append is write for who has the lock.
 func (s *streamWriter) append(b []byte) error {
 	s.extend()
-	s.pending = true
+	s.pending, s.writing = true, true
+	var err error
 	if len(s.held) > 0 {
 		held := s.held
 		s.held = nil
-		if _, err := s.w.Write(held); err != nil {
-			return errClientGone
-		}
+		_, err = s.w.Write(held)
 	}
-	if _, err := s.writeAll(b); err != nil {
+	if err == nil {
+		_, err = s.writeAll(b)
+	}
+	s.writing = false
+	if err != nil {
 		return errClientGone
 	}
 	return nil
+}
+
+// torn tells that the host's writer has panicked, so that nobody knows what is out.
+func (s *streamWriter) torn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writing
 }
 
 // flush sends what is written. The provider is waited for from then on.
@@ -147,7 +158,9 @@ func (s *streamWriter) send() error {
 	s.pending = false
 	s.extend()
 	if !s.blind {
+		s.writing = true
 		err := s.control.Flush()
+		s.writing = false
 		if err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return errClientGone
 		}

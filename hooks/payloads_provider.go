@@ -44,17 +44,22 @@ type ProviderResponseReceived struct {
 	Attempt int           // as in ProviderRequestPrepared
 }
 
-// ProviderError is the payload of [EventProviderError].
+// ProviderError is the payload of [EventProviderError]: a call of a provider has failed, or could not be made. That a
+// client has left, a hook has refused the request or the proxy stops is nothing that a provider has failed at.
 type ProviderError struct {
-	Status  int // zero if no response came
+	// Status is the upstream's: that of the error in a stream where it names one, else that of the response. Zero if
+	// no response came.
+	Status  int
 	Type    string
 	Err     string // redacted text
 	Latency time.Duration
 	Attempt int // as in ProviderRequestPrepared; zero if the upstream was not called
 	// Retrying tells that the request is tried again: by Failover if that is set, else by the same provider.
 	Retrying bool
-	// Failover is the target that is tried next, such as "openai/gpt-5"; else empty.
-	Failover string
+	// Failover is the target that is tried next, such as "openai/gpt-5"; else empty. FailoverProvider is its provider:
+	// names of providers and models may both have slashes.
+	Failover         string
+	FailoverProvider string
 }
 
 // ProviderStreamStart is the payload of [EventProviderStreamStart].

@@ -35,8 +35,11 @@ type RequestCompleted struct {
 	ResponseBytes   int64
 	Duration        time.Duration
 	TimeToFirstByte time.Duration
-	Usage           *Usage // nil if unknown
-	Streamed        bool
+	// TimeToFirstEvent is when the client was sent the first event of its stream that is the provider's, zero for what
+	// is no stream. The first byte may be that of a comment or a keep-alive before.
+	TimeToFirstEvent time.Duration
+	Usage            *Usage // nil if unknown
+	Streamed         bool
 	// Losses are the paths of what the other format had no place for, in a call that was converted: those of the
 	// request, and after "response." those of the answer. A very long list ends with "…".
 	Losses []string
@@ -63,11 +66,12 @@ type RequestFailed struct {
 	Streamed      bool
 	Losses        []string // as in RequestCompleted
 
-	TimeToFirstByte time.Duration // zero if the client was sent none
-	Operation       string        // these four as in RequestCompleted
-	UpstreamModel   string
-	Attempts        int
-	Account         string
+	TimeToFirstByte  time.Duration // zero if the client was sent none
+	TimeToFirstEvent time.Duration // these five as in RequestCompleted
+	Operation        string
+	UpstreamModel    string
+	Attempts         int
+	Account          string
 }
 
 // Event returns [EventRequestStarted].

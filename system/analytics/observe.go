@@ -21,7 +21,8 @@ func (p *plugin) fill(r *Record, hc *hooks.Context) bool {
 			return false
 		}
 		r.Status, r.Outcome, r.Duration = cmp.Or(e.Status, http.StatusOK), OutcomeSuccess, e.Duration
-		r.TimeToFirstByte, r.ResponseBytes, r.Streamed = e.TimeToFirstByte, e.ResponseBytes, e.Streamed
+		r.TimeToFirstByte = cmp.Or(e.TimeToFirstEvent, e.TimeToFirstByte)
+		r.ResponseBytes, r.Streamed = e.ResponseBytes, e.Streamed
 		r.request(&e.Request)
 		r.call(e.Operation, e.UpstreamModel, e.Account, e.Attempts)
 		usage = e.Usage
@@ -30,7 +31,8 @@ func (p *plugin) fill(r *Record, hc *hooks.Context) bool {
 			return false
 		}
 		r.Status, r.Outcome, r.Duration = e.Status, OutcomeError, e.Duration
-		r.TimeToFirstByte, r.ResponseBytes, r.Streamed = e.TimeToFirstByte, e.ResponseBytes, e.Streamed
+		r.TimeToFirstByte = cmp.Or(e.TimeToFirstEvent, e.TimeToFirstByte)
+		r.ResponseBytes, r.Streamed = e.ResponseBytes, e.Streamed
 		r.ErrorType, r.Error = clip(e.ErrorType, maxText), clip(e.Err, maxLongText)
 		if e.ClientGone {
 			r.Outcome = OutcomeCanceled

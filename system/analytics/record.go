@@ -90,7 +90,8 @@ type Record struct {
 	Error     string // redacted text
 
 	Duration time.Duration
-	// TimeToFirstByte is when the client was sent the first byte of the answer's body, zero if unknown.
+	// TimeToFirstByte is when the client was sent the first byte of the answer's body, of a stream the first event that
+	// is the provider's; zero if unknown.
 	TimeToFirstByte             time.Duration
 	RequestBytes, ResponseBytes int64
 

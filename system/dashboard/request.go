@@ -88,7 +88,7 @@ func (p *plugin) newRequest(hc *hooks.Context) (r *request, ok bool) {
 		}
 		r.Upstream, r.Account, r.Attempts = e.UpstreamModel, e.Account, e.Attempts
 		r.Streamed = e.Streamed
-		r.timed(e.Duration, e.TimeToFirstByte)
+		r.timed(e.Duration, cmp.Or(e.TimeToFirstEvent, e.TimeToFirstByte))
 		p.used(r, e.Usage)
 	case *hooks.RequestFailed:
 		if e == nil {
@@ -102,7 +102,7 @@ func (p *plugin) newRequest(hc *hooks.Context) (r *request, ok bool) {
 		r.ErrorType, r.Error = clip(e.ErrorType, maxText), clip(e.Err, maxError)
 		r.Upstream, r.Account, r.Attempts = e.UpstreamModel, e.Account, e.Attempts
 		r.Streamed = e.Streamed
-		r.timed(e.Duration, e.TimeToFirstByte)
+		r.timed(e.Duration, cmp.Or(e.TimeToFirstEvent, e.TimeToFirstByte))
 		p.used(r, e.Usage)
 	default:
 		return nil, false
