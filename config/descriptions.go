@@ -248,7 +248,7 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy/system/maxtokens.Config.TargetProviders\ttarget_providers are those whose requests are looked at. Defaults to all.\n" +
 	"github.com/ccproxy-go/ccproxy/system/metrics.Config.Buckets\thistogram_buckets are the upper bounds of the histograms in seconds, in ascending order. Defaults to 50 ms to 10 min.\n" +
 	"github.com/ccproxy-go/ccproxy/system/metrics.Config.Endpoint\tmetrics_endpoint_enabled serves GET /metrics. Defaults to true.\n" +
-	"github.com/ccproxy-go/ccproxy/system/metrics.Config.MaxModels\tmax_models is how many models have series of their own: the first that answered. All others are \"other\", so that clients cannot make series by naming models. Defaults to 20.\n" +
+	"github.com/ccproxy-go/ccproxy/system/metrics.Config.MaxModels\tmax_models is how many models have series of their own: the first that answered. All others are \"other\", so that clients cannot make series by naming models. Defaults to 10.\n" +
 	"github.com/ccproxy-go/ccproxy/system/metrics.Config.Namespace\tnamespace begins the name of every metric. Defaults to \"ccproxy\".\n" +
 	"github.com/ccproxy-go/ccproxy/system/metrics.Config.PushInterval\tpushgateway_push_interval is the time between two pushes; at the end there is one more. Defaults to 60 s.\n" +
 	"github.com/ccproxy-go/ccproxy/system/metrics.Config.PushJob\tpushgateway_job is the job's name there. Defaults to \"ccproxy\".\n" +

@@ -18,7 +18,7 @@ type Config struct {
 	// Endpoint serves GET /metrics. Defaults to true.
 	Endpoint bool `toml:"metrics_endpoint_enabled"`
 	// MaxModels is how many models have series of their own: the first that answered. All others are "other", so that
-	// clients cannot make series by naming models. Defaults to 20.
+	// clients cannot make series by naming models. Defaults to 10.
 	MaxModels int `toml:"max_models" validate:"gte=0,lte=10000"`
 	// Buckets are the upper bounds of the histograms in seconds, in ascending order. Defaults to 50 ms to 10 min.
 	Buckets []float64 `toml:"histogram_buckets" validate:"min=1,dive,gt=0"`
@@ -38,7 +38,7 @@ type Config struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() *Config {
 	return &Config{
-		Namespace: "ccproxy", Endpoint: true, MaxModels: 20,
+		Namespace: "ccproxy", Endpoint: true, MaxModels: 10,
 		Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600},
 		PushJob: "ccproxy", PushInterval: time.Minute,
 	}

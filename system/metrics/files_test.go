@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"encoding/json"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -46,4 +47,17 @@ func TestFilesNameMetrics(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The rules fire when they should, and not else, as Prometheus itself sees it.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	tool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool, which comes with Prometheus, is not installed: nobody else can tell when rules fire")
+	}
+	out, err := exec.CommandContext(t.Context(), tool, "test", "rules", "testdata/alerts_test.yaml").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"unicode/utf8"
 )
 
 // other stands for whatever is not to have series of its own, none for what has no name.
@@ -11,6 +12,9 @@ const (
 	other = "other"
 	none  = "none"
 )
+
+// maxLabel is how long a value may be, in bytes: clients choose the names of models, and each is on hundreds of lines.
+const maxLabel = 128
 
 // names bounds the values of a label.
 type names struct {
@@ -20,10 +24,14 @@ type names struct {
 	known map[string]bool
 }
 
-// label returns what a name is called in a metric. One that is not known is let in if admit says so and there is room.
+// label returns what a name is called in a metric. One that is not known is let in if admit says so and there is room;
+// what is longer than maxLabel, or no text, never.
 func (n *names) label(name string, admit bool) string {
-	if name == "" {
+	switch {
+	case name == "":
 		return none
+	case len(name) > maxLabel || !utf8.ValidString(name):
+		return other
 	}
 	n.mu.RLock()
 	known := n.known[name]

@@ -8,8 +8,9 @@
 //	enabled = true
 //
 // Labels are bounded. An endpoint is a route's template, never a path. A model has series of its own when it has
-// answered, and max_models at most have; the others are "other". With the defaults, one provider and three dialects
-// that is less than 2,000 series, whatever clients send.
+// answered, and max_models at most have; the others are "other", and so are names of more than 128 bytes. With the
+// defaults, one provider that is asked in three dialects, at its own routes and at those of all providers, has less
+// than 2,000 series.
 //
 // [Dashboard] and [Alerts] are a dashboard for Grafana and rules for Prometheus, which go with the default namespace.
 //

@@ -3,7 +3,6 @@ package metrics
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/ccproxy-go/ccproxy/hooks"
@@ -24,14 +23,14 @@ func (p *plugin) observe(_ context.Context, hc *hooks.Context) error {
 	case *hooks.RequestCompleted:
 		p.streams.leave(hc.Exchange)
 		p.ended(&outcome{
-			Request: &e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstByte,
-			usage: e.Usage, streamed: e.Streamed, upstreamModel: e.UpstreamModel,
+			Request: &e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstEvent,
+			usage: e.Usage, upstreamModel: e.UpstreamModel,
 		})
 	case *hooks.RequestFailed:
 		p.streams.leave(hc.Exchange)
 		p.ended(&outcome{
-			Request: &e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstByte,
-			usage: e.Usage, streamed: e.Streamed, upstreamModel: e.UpstreamModel,
+			Request: &e.Request, status: e.Status, duration: e.Duration, first: e.TimeToFirstEvent,
+			usage: e.Usage, upstreamModel: e.UpstreamModel,
 			failed: true, errorType: failure(e),
 		})
 	case *hooks.ProviderResponseReceived:
@@ -65,10 +64,12 @@ func failure(e *hooks.RequestFailed) string {
 }
 
 func (p *plugin) erred(provider string, e *hooks.ProviderError) {
-	p.series.upstream.WithLabelValues(provider, statusLabel(e.Status)).Inc()
-	switch target, _, _ := strings.Cut(e.Failover, "/"); {
-	case target != "":
-		p.series.failovers.WithLabelValues(provider, target).Inc()
+	if e.Attempt > 0 { // else nobody was called
+		p.series.upstream.WithLabelValues(provider, statusLabel(e.Status)).Inc()
+	}
+	switch {
+	case e.FailoverProvider != "":
+		p.series.failovers.WithLabelValues(provider, e.FailoverProvider).Inc()
 	case e.Retrying:
 		p.series.retries.WithLabelValues(provider).Inc()
 	}
@@ -81,7 +82,6 @@ type outcome struct {
 	status          int
 	duration, first time.Duration
 	usage           *hooks.Usage
-	streamed        bool
 	upstreamModel   string
 	failed          bool
 	errorType       string
@@ -94,7 +94,7 @@ func (p *plugin) ended(o *outcome) {
 	s := p.series
 	s.requests.WithLabelValues(methodLabel(o.Method), endpoint, model, statusLabel(o.status), service).Inc()
 	s.duration.WithLabelValues(model, endpoint, service).Observe(o.duration.Seconds())
-	if o.streamed && o.first > 0 {
+	if o.first > 0 {
 		s.first.WithLabelValues(model, service).Observe(o.first.Seconds())
 	}
 	if o.failed {

@@ -24,10 +24,14 @@ type call struct {
 	begun    time.Time
 	model    string
 	op, name string // by the conventions
+	upstream string // the provider's own name
 	host     string
 	port     int
+	stream   bool
+	sent     []attribute.KeyValue // what the upstream is sent
 
 	ended      time.Time // zero while nobody has told
+	retried    bool      // the provider goes on by itself
 	status     int
 	failed     bool
 	err, kind  string
@@ -43,40 +47,68 @@ func (h hook) Prepare(ctx context.Context, req *hooks.PreparedRequest) error {
 		return nil // a request that did not come through the middleware
 	}
 	p := h.plugin
-	c := &call{p: p, attempt: req.Attempt, begun: time.Now(), model: req.Model, op: operationName(req.Operation)}
+	c := &call{
+		p: p, attempt: req.Attempt, begun: time.Now(), model: req.Model, op: operationName(req.Operation),
+		upstream: req.Provider, stream: req.Stream,
+	}
 	c.host, c.port = serverOf(req.URL)
 	c.name = providerName(c.host, req.Format, req.Provider)
-	attrs := []attribute.KeyValue{
-		keyOperation.String(c.op), keyProvider.String(c.name), keyRequestModel.String(c.model),
-		keyUpstream.String(req.Provider), keyRequestStream.Bool(req.Stream),
-	}
-	if c.host != "" {
-		attrs = append(attrs, keyServerAddress.String(c.host), keyServerPort.Int(c.port))
-	}
-	if req.Attempt > 1 {
-		attrs = append(attrs, keyResend.Int(req.Attempt-1))
-	}
-	parent := trace.ContextWithSpan(ctx, q.span)
-	ctx, c.span = p.tracer.Start(parent, c.op+" "+c.model, //nolint:spancheck // conclude ends it
-		trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithTimestamp(c.begun), trace.WithAttributes(attrs...))
+	ctx = c.start(trace.ContextWithSpan(ctx, q.span))
 	if !q.hold(c) {
 		c.span.End() // the request is over already
 		return nil
 	}
 	if c.span.IsRecording() { // nobody pays for what is not sampled
-		c.span.SetAttributes(parameters(req, c.name)...)
-	}
-	if p.cfg.CaptureContent && c.span.IsRecording() {
-		if text := inputMessages(req.Format, req.RawBody(), p.cfg.MaxContentSize); text != "" {
-			c.span.SetAttributes(keyInputMessages.String(text))
-		}
+		q.describeCall(c, req)
 	}
 	if p.cfg.PropagateUpstream && req.Header != nil {
 		req.Header = req.Header.Clone() // others read the one that was given
 		p.propagator.Inject(ctx, propagation.HeaderCarrier(req.Header))
 	}
 	return nil
+}
+
+// describeCall tells what the upstream is sent.
+func (q *request) describeCall(c *call, req *hooks.PreparedRequest) {
+	sent := parameters(req, c.name)
+	if c.p.cfg.CaptureContent {
+		if messages := inputMessages(req.Format, req.RawBody(), c.p.cfg.MaxContentSize); messages != "" {
+			sent = append(sent, keyInputMessages.String(messages))
+		}
+	}
+	c.span.SetAttributes(sent...)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c.sent = sent
+}
+
+// start begins the span.
+func (c *call) start(ctx context.Context) context.Context {
+	attrs := []attribute.KeyValue{
+		keyOperation.String(c.op), keyProvider.String(c.name), keyRequestModel.String(text(c.model)),
+		keyUpstream.String(c.upstream), keyRequestStream.Bool(c.stream),
+	}
+	if c.host != "" {
+		attrs = append(attrs, keyServerAddress.String(text(c.host)), keyServerPort.Int(c.port))
+	}
+	if c.attempt > 1 {
+		attrs = append(attrs, keyResend.Int(c.attempt-1))
+	}
+	ctx, c.span = c.p.tracer.Start(ctx, c.op+" "+text(c.model), //nolint:spancheck // conclude ends it
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(c.begun), trace.WithAttributes(attrs...))
+	return ctx
+}
+
+// again begins the call that a provider makes by itself after one that has failed. Nobody prepares it, and the events
+// that tell of it have its number.
+func (c *call) again(ctx context.Context, attempt int) *call {
+	next := &call{
+		p: c.p, attempt: attempt, begun: c.ended, model: c.model, op: c.op, name: c.name, upstream: c.upstream,
+		host: c.host, port: c.port, stream: c.stream, sent: c.sent,
+	}
+	next.start(ctx)
+	next.span.SetAttributes(c.sent...)
+	return next
 }
 
 // maxCalls bounds the calls for one request that have spans. Nobody retries more often.
@@ -93,14 +125,23 @@ func (q *request) hold(c *call) bool {
 	return true
 }
 
-// find returns the call of an attempt, or the last one where the number is not known.
+// find returns the call of an attempt, or the last one where the number is not known. One that nobody has prepared is
+// the provider's own: another call after one that has failed, else a part of the one before. Whoever calls it holds the
+// mutex.
 func (q *request) find(attempt int) *call {
-	for _, c := range slices.Backward(q.calls) {
-		if attempt == 0 || c.attempt == attempt {
-			return c
-		}
+	i := len(q.calls) - 1
+	for attempt > 0 && i >= 0 && q.calls[i].attempt > attempt {
+		i--
 	}
-	return nil
+	if i < 0 {
+		return nil
+	}
+	c := q.calls[i]
+	if attempt > c.attempt && c.retried && len(q.calls) < maxCalls {
+		c = c.again(trace.ContextWithSpan(context.Background(), q.span), attempt)
+		q.calls = slices.Insert(q.calls, i+1, c)
+	}
+	return c
 }
 
 // conclude ends the span of a call. The last one of a request ends as the request does, where nothing else was told.
@@ -125,7 +166,7 @@ func (c *call) conclude(e *ending, last bool, output *content) {
 	}
 	c.describe()
 	c.span.End(trace.WithTimestamp(c.ended))
-	c.measure()
+	c.measure(e != nil)
 }
 
 // inherit takes over what only the request's last event tells.
@@ -161,8 +202,8 @@ func (c *call) describe() {
 		c.span.SetAttributes(keyFirstChunk.Float64(c.firstChunk.Seconds()))
 	}
 	if c.failed {
-		c.span.SetAttributes(keyErrorType.String(c.errorType()))
-		c.span.SetStatus(codes.Error, c.err)
+		c.span.SetAttributes(keyErrorType.String(text(c.errorType())))
+		c.span.SetStatus(codes.Error, text(c.err))
 	}
 }
 
@@ -182,16 +223,18 @@ func inputTokens(u *hooks.Usage) int64 {
 	return u.InputTokens + u.CacheReadInputTokens + u.CacheCreationInputTokens
 }
 
-func (c *call) measure() {
+// measure records the call. Who is not told how its request has ended does not take a model for one that answers.
+func (c *call) measure(told bool) {
+	known := told && !c.failed
 	ctx, m := context.Background(), c.p.meters
 	attrs := make([]attribute.KeyValue, 0, 8)
 	attrs = append(attrs, keyOperation.String(c.op), keyProvider.String(c.name),
-		keyRequestModel.String(c.p.models.label(c.model, !c.failed)))
+		keyRequestModel.String(c.p.models.label(c.model, known)))
 	if c.host != "" {
-		attrs = append(attrs, keyServerAddress.String(c.host), keyServerPort.Int(c.port))
+		attrs = append(attrs, keyServerAddress.String(text(c.host)), keyServerPort.Int(c.port))
 	}
 	if c.usage != nil && c.usage.Model != "" {
-		attrs = append(attrs, keyResponseModel.String(c.p.models.label(c.usage.Model, !c.failed)))
+		attrs = append(attrs, keyResponseModel.String(c.p.models.label(c.usage.Model, known)))
 	}
 	if u := c.usage; u != nil {
 		for _, t := range [...]struct {

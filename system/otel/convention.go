@@ -68,8 +68,13 @@ func operationName(op string) string {
 	}
 }
 
+const vertex = "aiplatform.googleapis.com"
+
 // providerName is the convention's name of who is asked: by the host, else by the dialect that is spoken.
 func providerName(host, format, provider string) string {
+	if host == vertex || strings.HasSuffix(host, "-"+vertex) { // after the name of a region
+		return "gcp.vertex_ai"
+	}
 	for _, known := range [...]struct{ host, name string }{
 		{"anthropic.com", "anthropic"},
 		{"openai.azure.com", "azure.ai.openai"},

@@ -20,7 +20,7 @@ func newInstruments(provider metric.MeterProvider) (*instruments, error) {
 		metric.WithDescription("Duration of calls of upstreams, streams included"),
 		metric.WithExplicitBucketBoundaries(seconds(0.01, 17)...))
 	i.firstChunk, errs[1] = m.Float64Histogram("gen_ai.client.operation.time_to_first_chunk", metric.WithUnit("s"),
-		metric.WithDescription("Time from the answer's header to the first event of its stream"),
+		metric.WithDescription("Time from a call to the first event of its stream"),
 		metric.WithExplicitBucketBoundaries(seconds(0.01, 14)...))
 	i.perChunk, errs[2] = m.Float64Histogram("gen_ai.client.operation.time_per_output_chunk", metric.WithUnit("s"),
 		metric.WithDescription("Mean time between two events of a stream"),

@@ -1,6 +1,9 @@
 package otel
 
-import "sync"
+import (
+	"sync"
+	"unicode/utf8"
+)
 
 // maxErrorTypes bounds an attribute of metrics: types of errors come from upstreams, too.
 const maxErrorTypes = 30
@@ -16,10 +19,14 @@ type names struct {
 	known map[string]bool
 }
 
-// label returns what a name is called in a metric. One that is not known is let in if admit says so and there is room.
+// label returns what a name is called in a metric. One that is not known is let in if admit says so and there is room;
+// what is longer than maxLabel, or no text, never.
 func (n *names) label(name string, admit bool) string {
-	if name == "" {
+	switch {
+	case name == "":
 		return ""
+	case len(name) > maxLabel || !utf8.ValidString(name):
+		return other
 	}
 	n.mu.RLock()
 	known := n.known[name]

@@ -75,7 +75,11 @@ func (q *request) tell(hc *hooks.Context) {
 }
 
 func (c *call) broke(at time.Time, e *hooks.ProviderError) {
+	if e.Attempt == 0 && c.failed {
+		return // it tells of a provider that was not called, and c has its own failure
+	}
 	c.failed, c.err, c.kind = true, e.Err, e.Type
+	c.retried = e.Retrying && e.Failover == ""
 	if e.Status != 0 {
 		c.status = e.Status
 	}
@@ -85,7 +89,10 @@ func (c *call) broke(at time.Time, e *hooks.ProviderError) {
 }
 
 func (c *call) streamed(at time.Time, e *hooks.ProviderStreamEnd) {
-	c.ended, c.usage, c.firstChunk = at, e.Usage, e.TimeToFirstEvent
+	c.ended, c.usage = at, e.Usage
+	if e.Chunks > 0 { // the event counts from the answer's header, the convention from the call
+		c.firstChunk = max(at.Add(e.TimeToFirstEvent-e.Duration).Sub(c.begun), time.Nanosecond)
+	}
 	if e.Chunks > 1 {
 		c.perChunk = (e.Duration - e.TimeToFirstEvent) / time.Duration(e.Chunks-1)
 	}

@@ -12,8 +12,8 @@
 // Each call of an upstream, retries and fallbacks included, is a child of kind CLIENT, such as "chat claude-opus-4-1",
 // and the upstream is sent its traceparent. Calls of providers that send nothing by HTTP have spans, too.
 //
-// Requests under way at once with the same id, which clients may choose, have spans of their own with what the
-// request and its calls themselves tell, but nothing of what only events tell: those name nothing but the id.
+// A provider that tries one account after the other calls its upstream several times with what was prepared once: each
+// of these calls has a span, and all are sent the traceparent of the first.
 //
 // A span has ended when the whole answer has, streams included, once, however that came about: what failed or was cut
 // off has status Error and error.type; a client that went away is client_gone, which is no error of the server's.
@@ -32,7 +32,18 @@
 //
 // gen_ai.client.operation.duration, gen_ai.client.token.usage, gen_ai.client.operation.time_to_first_chunk and
 // gen_ai.client.operation.time_per_output_chunk for calls of upstreams, http.server.request.duration for requests.
-// Input tokens include those of caches.
+// Input tokens include those of caches. A model or an error type has metrics of its own as long as there is room for it
+// and its name has at most 128 bytes.
+//
+// # Texts
+//
+// What clients and upstreams have written is in spans as UTF-8 and up to 1,024 bytes; content is bounded by
+// max_content_size.
+//
+// # Collectors
+//
+// A collector that does not take what it is sent is a line in the proxy's log and a warning of the plugin's health. Its
+// address is in neither, and no more are its own words.
 //
 // # Routes
 //
@@ -152,7 +163,7 @@ func (p *plugin) Initialize(ctx context.Context, pc *ccproxy.PluginContext) erro
 	if cfg.Propagator != nil {
 		p.propagator = cfg.Propagator
 	}
-	tracers, meters, err := p.own.open(ctx, cfg)
+	tracers, meters, err := p.own.open(ctx, cfg, pc.Logger)
 	if err != nil {
 		return err
 	}
@@ -164,10 +175,7 @@ func (p *plugin) Initialize(ctx context.Context, pc *ccproxy.PluginContext) erro
 // Shutdown implements [ccproxy.Plugin]. The proxy has delivered all events before.
 func (p *plugin) Shutdown(ctx context.Context) error {
 	p.live.sweep(time.Now().Add(time.Hour))
-	if err := p.own.close(ctx); err != nil {
-		return errExport // the error itself has the address, and that may have a password
-	}
-	return nil
+	return p.own.close(ctx)
 }
 
 var errExport = errors.New("the collector did not take all spans and metrics")
@@ -175,7 +183,11 @@ var errExport = errors.New("the collector did not take all spans and metrics")
 // HealthCheck implements [ccproxy.HealthChecker].
 func (p *plugin) HealthCheck(context.Context) ccproxy.Health {
 	under, skipped := p.live.counts()
-	return ccproxy.Health{Details: map[string]any{"requests_under_way": under, "requests_without_calls": skipped}}
+	h := ccproxy.Health{Details: map[string]any{"requests_under_way": under, "requests_without_calls": skipped}}
+	if reason := p.own.state(); reason != "" {
+		h.Status, h.Output = ccproxy.HealthWarn, "the collector does not take what it is sent: "+reason
+	}
+	return h
 }
 
 var _ ccproxy.HealthChecker = (*plugin)(nil)

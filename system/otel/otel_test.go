@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -46,6 +47,15 @@ type rig struct {
 
 func start(t *testing.T, tr http.RoundTripper, change func(*otel.Config)) *rig {
 	t.Helper()
+	retries := ccproxy.Retries{RetryPolicy: ccproxy.RetryPolicy{Max: 1}}
+	return startWith(t, tr, ccproxy.Settings{Retries: retries}, change)
+}
+
+// startWith is start with settings, and with more plugins.
+func startWith(
+	t *testing.T, tr http.RoundTripper, settings ccproxy.Settings, change func(*otel.Config), more ...ccproxy.Factory,
+) *rig {
+	t.Helper()
 	r := &rig{t: t, spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader()}
 	cfg := otel.DefaultConfig()
 	cfg.TracerProvider = sdktrace.NewTracerProvider(sdktrace.WithSyncer(r.spans))
@@ -54,14 +64,16 @@ func start(t *testing.T, tr http.RoundTripper, change func(*otel.Config)) *rig {
 		change(cfg)
 	}
 	var reg ccproxy.Registry
-	if err := reg.Register(otel.Factory(), claudeapi.Factory()); err != nil {
+	if err := reg.Register(append(more, otel.Factory(), claudeapi.Factory())...); err != nil {
 		t.Fatal(err)
 	}
-	retries := ccproxy.Retries{RetryPolicy: ccproxy.RetryPolicy{Max: 1}}
-	var err error
-	r.Proxy, err = reg.Build(ccproxy.Settings{Retries: retries, Plugins: map[string]map[string]any{
+	plugins := map[string]map[string]any{
 		otel.Name: {"enabled": true}, claudeapi.Name: {"api_key": "upstream-canary-1234"},
-	}}, ccproxy.WithTransport(tr), ccproxy.WithStrictStart(), ccproxy.WithPluginConfig(otel.Name, *cfg))
+	}
+	maps.Copy(plugins, settings.Plugins)
+	settings.Plugins = plugins
+	var err error
+	r.Proxy, err = reg.Build(settings, ccproxy.WithTransport(tr), ccproxy.WithStrictStart(), ccproxy.WithPluginConfig(otel.Name, *cfg))
 	if err != nil {
 		t.Fatal(err)
 	}

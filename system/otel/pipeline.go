@@ -2,7 +2,10 @@ package otel
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"log/slog"
+	"net/http"
 	"net/url"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -21,24 +24,27 @@ import (
 type pipeline struct {
 	tracers *sdktrace.TracerProvider
 	meters  *sdkmetric.MeterProvider
+	spans   *exports // nil without tracers
+	figures *exports // nil without meters
 }
 
 // open returns where spans and metrics go: to the application's providers, to the collector, or nowhere.
-func (pl *pipeline) open(ctx context.Context, cfg *Config) (trace.TracerProvider, metric.MeterProvider, error) {
+func (pl *pipeline) open(
+	ctx context.Context, cfg *Config, logger *slog.Logger,
+) (trace.TracerProvider, metric.MeterProvider, error) {
 	tracers, meters := cfg.TracerProvider, cfg.MeterProvider
 	collector := !cfg.Endpoint.IsZero()
-	headers := make(map[string]string, len(cfg.Headers))
-	for name, value := range cfg.Headers {
-		headers[name] = value.Reveal()
-	}
+	headers := headersFor(cfg)
 	about := resource.NewSchemaless(attribute.String("service.name", cfg.ServiceName))
 	if tracers == nil && collector {
+		pl.spans = &exports{what: "spans", logger: logger}
 		if err := pl.openTraces(ctx, cfg, headers, about); err != nil {
 			return nil, nil, err
 		}
 		tracers = pl.tracers
 	}
 	if meters == nil && collector {
+		pl.figures = &exports{what: "metrics", logger: logger}
 		if err := pl.openMetrics(ctx, cfg, headers, about); err != nil {
 			return nil, nil, err
 		}
@@ -53,12 +59,27 @@ func (pl *pipeline) open(ctx context.Context, cfg *Config) (trace.TracerProvider
 	return tracers, meters, nil
 }
 
+// headersFor are what the collector is sent: those that are configured, and what its address says of who asks.
+func headersFor(cfg *Config) map[string]string {
+	headers := make(map[string]string, len(cfg.Headers)+1)
+	if u, err := url.Parse(cfg.Endpoint.Reveal()); err == nil && u.User != nil {
+		password, _ := u.User.Password()
+		name := u.User.Username() + ":" + password
+		headers["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(name))
+	}
+	for name, value := range cfg.Headers {
+		headers[http.CanonicalHeaderKey(name)] = value.Reveal()
+	}
+	return headers
+}
+
 // signal is the address for one kind of data.
 func signal(cfg *Config, name string) string {
 	u, err := url.Parse(cfg.Endpoint.Reveal())
 	if err != nil {
 		return "" // Configure has looked at it
 	}
+	u.User = nil // who it names is in a header
 	return u.JoinPath("v1", name).String()
 }
 
@@ -73,7 +94,7 @@ func (pl *pipeline) openTraces(
 		return errCollector
 	}
 	pl.tracers = sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(out), sdktrace.WithResource(about),
+		sdktrace.WithBatcher(spans{out, pl.spans}), sdktrace.WithResource(about),
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.SampleRatio))),
 	)
 	return nil
@@ -87,10 +108,13 @@ func (pl *pipeline) openMetrics(
 	if err != nil {
 		return errCollector
 	}
-	pl.meters = sdkmetric.NewMeterProvider(sdkmetric.WithResource(about),
-		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(out, sdkmetric.WithInterval(cfg.MetricInterval))))
+	reader := sdkmetric.NewPeriodicReader(figures{out, pl.figures}, sdkmetric.WithInterval(cfg.MetricInterval))
+	pl.meters = sdkmetric.NewMeterProvider(sdkmetric.WithResource(about), sdkmetric.WithReader(reader))
 	return nil
 }
+
+// state is why the collector was not given the last of the data, empty if it was.
+func (pl *pipeline) state() string { return orElse(pl.spans.state(), pl.figures.state()) }
 
 // close sends what waits, until ctx ends.
 func (pl *pipeline) close(ctx context.Context) error {
@@ -101,5 +125,8 @@ func (pl *pipeline) close(ctx context.Context) error {
 	if pl.meters != nil {
 		errs = append(errs, pl.meters.Shutdown(ctx))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil || pl.state() != "" {
+		return errExport // which has no address in it
+	}
+	return nil
 }

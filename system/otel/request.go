@@ -3,7 +3,6 @@ package otel
 import (
 	"context"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -60,8 +59,8 @@ func (p *plugin) begin(r *http.Request) (*request, context.Context) {
 	}
 	ctx, q.span = p.tracer.Start(ctx, q.method, //nolint:spancheck // end ends it
 		trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-			keyMethod.String(q.method), keyScheme.String(q.scheme), keyRequestID.String(middleware.RequestIDFrom(ctx)),
-			keyPath.String(strings.ToValidUTF8(r.URL.Path, "?"))))
+			keyMethod.String(q.method), keyScheme.String(q.scheme),
+			keyRequestID.String(text(middleware.RequestIDFrom(ctx))), keyPath.String(text(r.URL.Path))))
 	if p.cfg.CaptureContent && q.span.IsRecording() {
 		q.output = &content{max: p.cfg.MaxContentSize}
 	}
@@ -113,6 +112,9 @@ func (q *request) end(e *ending) {
 		return
 	}
 	q.over = true
+	if e != nil {
+		q.find(e.attempts) // which begins the last, if no event has told of it
+	}
 	for i, c := range q.calls {
 		c.conclude(e, i == len(q.calls)-1, q.output)
 	}
@@ -132,7 +134,7 @@ func (q *request) describe(e *ending) {
 		q.span.SetName(q.method + " " + route)
 		set(keyRoute.String(route))
 	}
-	set(keyStatus.Int(e.status), keyUserAgent.String(e.UserAgent), keyClientAddress.String(e.ClientIP))
+	set(keyStatus.Int(e.status), keyUserAgent.String(text(e.UserAgent)), keyClientAddress.String(text(e.ClientIP)))
 	optional(q.span, keyUpstream, e.Provider)
 	optional(q.span, keyCaller, e.CallerID)
 	optional(q.span, keyConversation, e.Session)
@@ -142,9 +144,9 @@ func (q *request) describe(e *ending) {
 	if !e.failed {
 		return
 	}
-	set(keyErrorType.String(e.errorType()))
+	set(keyErrorType.String(text(e.errorType())))
 	if !e.gone && (e.status >= http.StatusInternalServerError || e.status < http.StatusBadRequest) {
-		q.span.SetStatus(codes.Error, e.err) // what a client did wrong is no error of a server
+		q.span.SetStatus(codes.Error, text(e.err)) // what a client did wrong is no error of a server
 	}
 }
 
@@ -158,7 +160,7 @@ func (e *ending) errorType() string {
 
 func optional(span trace.Span, key attribute.Key, value string) {
 	if value != "" {
-		span.SetAttributes(key.String(strings.ToValidUTF8(value, "?")))
+		span.SetAttributes(key.String(text(value)))
 	}
 }
 
