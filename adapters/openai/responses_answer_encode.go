@@ -33,7 +33,7 @@ func (responsesCodec) EncodeResponse(
 	}
 	out.close(']')
 	var w itemWriter
-	w.buf = make([]byte, 0, len(out.buf)+2048)
+	w.buf = make([]byte, 0, len(out.buf)+e.size())
 	e.write(&w, end, out.buf)
 	return w.buf, nil
 }
@@ -149,6 +149,19 @@ func (e *answerEncoder) write(w *itemWriter, end ending, output []byte) {
 	e.writeUsage(w)
 	w.fields(e.kept)
 	w.close('}')
+}
+
+// size guesses how long an answer is without its items, so that the buffer need not grow: it repeats the tools of the
+// request.
+func (e *answerEncoder) size() int {
+	n := 2048
+	if e.req != nil {
+		n += len(instructionsOf(e.req)) + sizeOfTools(e.req)
+	}
+	for _, f := range e.echo {
+		n += len(f.Name) + len(f.Raw) + 8
+	}
+	return n
 }
 
 // createdAt is when the answer was begun; the first that asks fixes it where the source does not say.

@@ -31,7 +31,7 @@ func parsePart(raw []byte, path string) (canonical.Part, error) {
 	if !isObject(raw) {
 		return canonical.Part{}, invalid(path, "must be an object")
 	}
-	typ, err := stringAt(find(raw, "type"), join(path, "type"))
+	typ, err := memberString(find(raw, "type"), path, "type")
 	if err != nil {
 		return canonical.Part{}, err
 	}
@@ -64,7 +64,7 @@ func readMembers(
 		to := known[string(name)]
 		switch {
 		case to != nil:
-			if *to, err = stringAt(value, join(path, string(name))); err != nil {
+			if *to, err = memberString(value, path, string(name)); err != nil {
 				return err
 			}
 		case string(name) != "type":
@@ -81,7 +81,7 @@ func parseText(raw []byte, path string) (canonical.Part, error) {
 		switch name := nameOf(key); string(name) {
 		case "type":
 		case "text":
-			p.Text, err = stringAt(value, join(path, "text"))
+			p.Text, err = memberString(value, path, "text")
 		case "annotations":
 			p.Citations = listOf(value)
 		case "logprobs":

@@ -36,7 +36,7 @@ func (d *requestReader) item(raw []byte, path string) error {
 	if !isObject(raw) {
 		return invalid(path, "must be an object")
 	}
-	typ, err := stringAt(find(raw, "type"), join(path, "type"))
+	typ, err := memberString(find(raw, "type"), path, "type")
 	if err != nil {
 		return err
 	}
@@ -93,15 +93,15 @@ func (d *requestReader) message(raw []byte, path string) error {
 		switch name := nameOf(key); string(name) {
 		case "type":
 		case "role":
-			m.Role, err = parseRole(value, join(path, "role"))
+			m.Role, err = parseRole(value, path)
 		case "content":
 			content = value
 		case "id":
-			m.ID, err = stringAt(value, join(path, "id"))
+			m.ID, err = memberString(value, path, "id")
 		case "status":
-			m.Status, err = stringAt(value, join(path, "status"))
+			m.Status, err = memberString(value, path, "status")
 		case "name":
-			m.Name, err = stringAt(value, join(path, "name"))
+			m.Name, err = memberString(value, path, "name")
 		default:
 			keep(&m.Extra, name, value)
 		}
@@ -155,6 +155,7 @@ func isContent(p *canonical.Part) bool {
 	}
 }
 
+// parseRole reads the role of what stands at path.
 func parseRole(raw []byte, path string) (canonical.Role, error) {
 	switch {
 	case is(raw, "user"):
@@ -166,7 +167,7 @@ func parseRole(raw []byte, path string) (canonical.Role, error) {
 	case is(raw, "developer"):
 		return canonical.RoleDeveloper, nil
 	default:
-		return 0, invalid(path, "must be user, assistant, system or developer")
+		return 0, invalid(join(path, "role"), "must be user, assistant, system or developer")
 	}
 }
 
@@ -179,11 +180,11 @@ func parseOutput(raw []byte, path string, custom bool) (canonical.Part, error) {
 		switch name := nameOf(key); string(name) {
 		case "type":
 		case "call_id":
-			r.CallID, err = stringAt(value, join(path, "call_id"))
+			r.CallID, err = memberString(value, path, "call_id")
 		case "id":
-			p.ID, err = stringAt(value, join(path, "id"))
+			p.ID, err = memberString(value, path, "id")
 		case "status":
-			p.Status, err = stringAt(value, join(path, "status"))
+			p.Status, err = memberString(value, path, "status")
 		case "output":
 			r.Plain = isString(value)
 			r.Parts, err = parseContent(value, join(path, "output"))

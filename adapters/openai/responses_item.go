@@ -33,15 +33,15 @@ func parseCall(raw []byte, path string, custom bool) (canonical.Part, error) {
 		switch name := nameOf(key); string(name) {
 		case "type":
 		case "id":
-			p.ID, err = stringAt(value, join(path, "id"))
+			p.ID, err = memberString(value, path, "id")
 		case "status":
-			p.Status, err = stringAt(value, join(path, "status"))
+			p.Status, err = memberString(value, path, "status")
 		case "call_id":
-			c.ID, err = stringAt(value, join(path, "call_id"))
+			c.ID, err = memberString(value, path, "call_id")
 		case "name":
-			c.Name, err = stringAt(value, join(path, "name"))
+			c.Name, err = memberString(value, path, "name")
 		case args:
-			c.Args.String, err = stringAt(value, join(path, args))
+			c.Args.String, err = memberString(value, path, args)
 		default:
 			keep(&c.Extra, name, value)
 		}
@@ -68,11 +68,11 @@ func parseThought(raw []byte, path string) (canonical.Part, error) {
 		switch name := nameOf(key); string(name) {
 		case "type":
 		case "id":
-			p.ID, err = stringAt(value, join(path, "id"))
+			p.ID, err = memberString(value, path, "id")
 		case "status":
-			p.Status, err = stringAt(value, join(path, "status"))
+			p.Status, err = memberString(value, path, "status")
 		case "encrypted_content":
-			p.Encrypted, err = stringAt(value, join(path, "encrypted_content"))
+			p.Encrypted, err = memberString(value, path, "encrypted_content")
 		case "summary":
 			summary = value
 		case "content":

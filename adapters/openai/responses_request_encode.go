@@ -73,6 +73,10 @@ func sizeOf(req *canonical.Request) int {
 			n += partSize(&req.Messages[i].Parts[k])
 		}
 	}
+	return n + sizeOfTools(req)
+}
+
+func sizeOfTools(req *canonical.Request) (n int) {
 	for i := range req.Tools {
 		t := &req.Tools[i]
 		n += 128 + len(t.Description) + len(t.Schema) + len(t.Raw) + len(t.Grammar)

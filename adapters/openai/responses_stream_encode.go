@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"slices"
+
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 )
@@ -109,6 +111,7 @@ func (e *responsesStreamEncoder) start(ev *canonical.Event) {
 	} else if ev.Kind == canonical.EventStart {
 		loseFields(&e.lost, "", ev.Extra)
 	}
+	e.w.buf = slices.Grow(e.w.buf, e.answer.size())
 	for _, name := range []string{"response.created", "response.in_progress"} {
 		e.begin(name)
 		e.w.key("response")

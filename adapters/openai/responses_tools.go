@@ -25,7 +25,7 @@ func (d *requestReader) tools(raw []byte) error {
 // parseTool reads a function or a free-form tool. Any other tool is the vendor's own and kept as it is.
 func parseTool(raw []byte, path string) (canonical.Tool, error) {
 	t := canonical.Tool{Path: path}
-	typ, err := stringAt(find(raw, "type"), join(path, "type"))
+	typ, err := memberString(find(raw, "type"), path, "type")
 	if err != nil {
 		return t, err
 	}
@@ -53,9 +53,9 @@ func toolMember(t *canonical.Tool, name, value []byte, path string) (err error) 
 	switch {
 	case string(name) == "type":
 	case string(name) == "name":
-		t.Name, err = stringAt(value, join(path, "name"))
+		t.Name, err = memberString(value, path, "name")
 	case string(name) == "description":
-		t.Description, err = stringAt(value, join(path, "description"))
+		t.Description, err = memberString(value, path, "description")
 	case string(name) == "parameters" && !t.Custom:
 		if !isNull(value) {
 			t.Schema = value
