@@ -87,6 +87,7 @@ func (t *relay) try(ctx context.Context) *next {
 	t.leave = pass
 	t.memory.count(t.proxy, 1)
 	defer t.end()
+	t.attend()
 	inner, begun := t.attemptContext(ctx), time.Now()
 	ans, err := t.do(inner, t.ex, t.call)
 	for {

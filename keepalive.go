@@ -9,16 +9,20 @@ import (
 	"github.com/ccproxy-go/ccproxy/internal/sse"
 )
 
-// attend begins to look after a stream: a timer keeps the client's side alive and ends what the provider does not go
-// on with. There is never more than one timer, it does what it does under the writer's lock, and after
-// [relay.settle] it does nothing.
+// attend begins to look after an answer: a timer keeps the client's side of a stream alive and ends what the provider
+// does not begin, or does not go on with. There is never more than one timer, it does what it does under the writer's
+// lock, and after [relay.settle] it does nothing.
 func (t *relay) attend() {
 	t.openWriter()
 	t.out.mu.Lock()
 	defer t.out.mu.Unlock()
 	t.out.fresh = true
 	t.out.wait()
-	if t.out.timer != nil || t.out.settled {
+	if t.out.settled {
+		return
+	}
+	if t.out.timer != nil {
+		t.out.timer.Reset(t.nextTurn(t.out.since))
 		return
 	}
 	t.out.timer = time.AfterFunc(math.MaxInt64, func() { t.turn() })
@@ -81,11 +85,16 @@ const eventIdle = 4
 // afterEnd is how long a provider may leave a stream open behind its terminal event.
 const afterEnd = time.Second
 
-// overdue tells what a provider that has begun its answer is waited for too long; "" if it is not.
+// overdue tells what a provider is waited for too long; "" if it is not.
 func (t *relay) overdue(now time.Duration) string {
-	switch bytes, event := t.deadlines(); {
-	case t.ans == nil || !t.out.awaited:
+	if !t.out.awaited {
 		return ""
+	}
+	switch bytes, event := t.deadlines(); {
+	case now >= bytes && (t.ans == nil || t.whole && !t.pulse.felt()):
+		return "the provider did not begin to answer in time"
+	case now >= bytes && t.whole:
+		return "the provider was silent for too long before its answer was whole"
 	case now >= bytes:
 		return "the provider's stream was silent for too long"
 	case now >= event:
@@ -97,12 +106,19 @@ func (t *relay) overdue(now time.Duration) string {
 // deadlines are when a provider that is waited for has to have sent something, and when a whole event. The writer is
 // locked.
 func (t *relay) deadlines() (bytes, event time.Duration) {
-	if t.out.ended > 0 {
+	switch {
+	case t.ans == nil, t.whole && !t.pulse.felt():
+		begin := t.out.since + min(t.proxy.limits.FirstByte, math.MaxInt64/2)
+		return begin, begin
+	case t.out.ended > 0:
 		return t.out.ended + afterEnd, t.out.ended + afterEnd
 	}
 	last, idle := t.out.since, min(t.proxy.limits.StreamIdle, math.MaxInt64/(2*eventIdle))
 	if t.pulse != nil {
 		last = max(last, t.pulse.last())
+	}
+	if t.whole {
+		return last + idle, math.MaxInt64
 	}
 	return last + idle, t.out.eventful + eventIdle*idle
 }
@@ -111,9 +127,12 @@ func (t *relay) deadlines() (bytes, event time.Duration) {
 func (t *relay) nextTurn(now time.Duration) time.Duration {
 	s := &t.out
 	next := t.proxy.limits.StreamIdle
-	if s.awaited && t.ans != nil {
+	if s.awaited {
 		bytes, event := t.deadlines()
 		next = min(bytes, event) - now
+	}
+	if t.whole {
+		next = min(next, t.proxy.limits.StreamIdle) // it may have begun then
 	}
 	switch {
 	case s.ended > 0:

@@ -71,7 +71,8 @@ type attempt struct {
 	gone     bool             // the client, while the stream was converted
 	copied   bool             // nobody keeps anything of the answer's buffer
 	replayed bool             // the client's stream is one that the provider has not made
-	pulse    *pulse           // of the answer's body, where it is a stream
+	pulse    *pulse           // of the answer's body
+	whole    bool             // the answer is no stream
 }
 
 // take begins with the provider's answer.
@@ -97,12 +98,14 @@ func (t *relay) run(ctx context.Context) error {
 		msg := fmt.Sprintf("the provider answered with status %d", t.ans.Status)
 		return &Error{Status: http.StatusBadGateway, Message: msg}
 	case t.ans.Status >= 400:
+		t.feelWhole()
 		return t.relayError(ctx)
 	case t.collects():
 		return t.collect(ctx)
 	case t.ans.streams() || t.call.Stream && t.startsEvents():
 		return t.relayStream(ctx)
 	default:
+		t.feelWhole()
 		return t.relayBody(ctx)
 	}
 }

@@ -104,9 +104,13 @@ type Limits struct {
 	BodyTimeout time.Duration
 	// WriteTimeout is how long a client may take nothing of an answer. Defaults to 30 seconds.
 	WriteTimeout time.Duration
-	// StreamIdle is how long a provider that has begun a stream may send nothing of it: no byte of an event, no comment
-	// and no ping. For an event that comes slowly, or after nothing but comments, it has four times as long. The stream
-	// ends with an error then. How long a stream takes in all is not limited. Defaults to 5 minutes.
+	// FirstByte is how long a provider may take until it begins to answer: until the header of a response, and where
+	// that is no stream until the first byte behind it. Another attempt has that time again. Defaults to an hour.
+	FirstByte time.Duration
+	// StreamIdle is how long a provider that has begun an answer may send nothing of it: of a stream no byte of an
+	// event, no comment and no ping. For an event that comes slowly, or after nothing but comments, it has four times
+	// as long. The answer is an error then, or ends with one. How long it takes in all is not limited. Defaults to 5
+	// minutes.
 	StreamIdle time.Duration
 	// PluginStart bounds each call of a plugin while it starts. Defaults to 30 seconds.
 	PluginStart time.Duration
@@ -122,6 +126,7 @@ func (l Limits) withDefaults() Limits {
 	l.ReadTimeout = positive(l.ReadTimeout, time.Minute)
 	l.BodyTimeout = positive(l.BodyTimeout, 5*time.Minute)
 	l.WriteTimeout = positive(l.WriteTimeout, 30*time.Second)
+	l.FirstByte = positive(l.FirstByte, time.Hour)
 	l.StreamIdle = positive(l.StreamIdle, 5*time.Minute)
 	l.PluginStart = positive(l.PluginStart, 30*time.Second)
 	l.PluginStop = positive(l.PluginStop, 5*time.Second)

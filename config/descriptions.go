@@ -17,11 +17,12 @@ const descriptions = "" +
 	"github.com/ccproxy-go/ccproxy.Limits.BodyBytes\tbody_bytes is the largest request body, after decompression. Defaults to 32 MiB.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.BodyTimeout\tbody_timeout is how long all of a body may take. Without it a client that sends a byte now and then would hold a connection, and what was read, for as long as it likes. Defaults to 5 minutes.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.EventBytes\tevent_bytes is the largest event of an upstream's stream. Defaults to 32 MiB.\n" +
+	"github.com/ccproxy-go/ccproxy.Limits.FirstByte\tfirst_byte is how long a provider may take until it begins to answer: until the header of a response, and where that is no stream until the first byte behind it. Another attempt has that time again. Defaults to an hour.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.JSONDepth\tjson_depth is the deepest nesting of a request body. Defaults to 256.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.PluginStart\tplugin_start bounds each call of a plugin while it starts. Defaults to 30 seconds.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.PluginStop\tplugin_stop bounds each plugin's Shutdown. Defaults to 5 seconds.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.ReadTimeout\tread_timeout is how long a client may send nothing of a body that it has announced. Defaults to 60 seconds.\n" +
-	"github.com/ccproxy-go/ccproxy.Limits.StreamIdle\tstream_idle is how long a provider that has begun a stream may send nothing of it: no byte of an event, no comment and no ping. For an event that comes slowly, or after nothing but comments, it has four times as long. The stream ends with an error then. How long a stream takes in all is not limited. Defaults to 5 minutes.\n" +
+	"github.com/ccproxy-go/ccproxy.Limits.StreamIdle\tstream_idle is how long a provider that has begun an answer may send nothing of it: of a stream no byte of an event, no comment and no ping. For an event that comes slowly, or after nothing but comments, it has four times as long. The answer is an error then, or ends with one. How long it takes in all is not limited. Defaults to 5 minutes.\n" +
 	"github.com/ccproxy-go/ccproxy.Limits.WriteTimeout\twrite_timeout is how long a client may take nothing of an answer. Defaults to 30 seconds.\n" +
 	"github.com/ccproxy-go/ccproxy.Model.ContextWindow\tcontext_window is the most tokens that go into the model; zero if unknown.\n" +
 	"github.com/ccproxy-go/ccproxy.Model.Created\tcreated is when the model was released; zero if unknown.\n" +
