@@ -23,20 +23,26 @@ func (c *Call) Attempt(account string) {
 	if c.attempted {
 		ex.attempts++
 	}
-	c.attempted = true
+	c.attempted, c.asked = true, true
 }
 
 // Retrying tells hooks of a failure after which the provider calls its upstream again by itself, such as with another
-// account: the status that came, or zero, what to tell people of it, and how long it took. [Call.Attempt] follows.
+// account: the status that came, or zero, what to tell people of it, and how long it took. [Call.Attempt] follows. It
+// has gone before, too, if the upstream was called.
 func (c *Call) Retrying(status int, reason string, latency time.Duration) {
 	ex := c.exchange
 	if ex == nil || !ex.enabled(hooks.EventProviderError) {
 		return
 	}
-	ex.emit(&hooks.ProviderError{
+	event := &hooks.ProviderError{
 		Status: status, Type: typeOf(ex.format, adapters.ErrorInfo{Status: status}), Err: reason, Latency: latency,
 		Attempt: ex.attempts, Retrying: true,
-	})
+	}
+	if !c.asked {
+		event.Attempt = 0
+	}
+	c.asked = false
+	ex.emit(event)
 }
 
 // operation is what was asked for, "" for what is no call.

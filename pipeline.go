@@ -253,7 +253,7 @@ func (p *pipeline) do(ctx context.Context, ex *exchange, call *Call) (*Answer, e
 		return p.estimate(call)
 	}
 	ex.attempts++
-	call.exchange, call.attempted = ex, false
+	call.exchange, call.attempted, call.asked = ex, false, false
 	if ex.proxy.hooks.Mutators() || ex.enabled(hooks.EventProviderRequestPrepared) ||
 		ex.enabled(hooks.EventProviderRequestSent) {
 		call.prepare = p.prepare

@@ -84,6 +84,7 @@ type Call struct {
 
 	exchange  *exchange // that the call is made for; nil for calls of nobody
 	attempted bool      // the provider has said that it calls the upstream
+	asked     bool      // likewise, and that has not failed since
 }
 
 // Prepare lets the hooks that are mutators change an upstream request just before it is sent. Only providers

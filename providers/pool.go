@@ -145,12 +145,12 @@ func (p *Provider) attemptWith(
 		if out.header = plain; refresher != nil {
 			out.header = maps.Clone(plain)
 		}
-		if out.call != nil {
-			out.call.Attempt(account)
-		}
 		req, secrets, err := p.newRequest(ctx, creds, out)
 		if err != nil {
 			return nil, nil, err
+		}
+		if out.call != nil {
+			out.call.Attempt(account)
 		}
 		if out.sending != nil {
 			out.sending()

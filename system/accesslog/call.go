@@ -25,6 +25,7 @@ type call struct {
 	err          string
 	usage        *hooks.Usage
 	cost         float64 // in dollars, where it is not in the usage
+	supposed     bool    // nothing has told of it yet but the failure of the one before
 }
 
 // members implements [line].
@@ -107,21 +108,18 @@ func (cs *calls) observe(hc *hooks.Context) []*call {
 		cs.begin(hc, e)
 		return ended
 	case *hooks.ProviderResponseReceived:
-		c.status = e.Status
+		c.status, c.supposed = e.Status, false
 		if n, err := strconv.ParseInt(e.Header.Value("Content-Length"), 10, 64); err == nil && !e.Stream {
 			c.bytes = n
 		}
 	case *hooks.ProviderError:
-		c.err, c.status = cmp.Or(e.Err, e.Type), cmp.Or(c.status, e.Status) // streams break that were answered
-		if e.Retrying {
-			return cs.end(hc)
-		}
+		return cs.fail(hc, c, e)
 	case *hooks.ProviderStreamEnd:
 		c.bytes, c.usage, c.err = e.Bytes, e.Usage, cmp.Or(c.err, e.Err)
 	case *hooks.RequestCompleted:
-		return cs.conclude(hc, e.Usage, "")
+		return cs.conclude(hc, e.Attempts, e.Usage, "")
 	case *hooks.RequestFailed:
-		return cs.conclude(hc, e.Usage, cmp.Or(e.Err, e.ErrorType))
+		return cs.conclude(hc, e.Attempts, e.Usage, cmp.Or(e.Err, e.ErrorType))
 	}
 	return nil
 }
@@ -140,10 +138,32 @@ func (cs *calls) begin(hc *hooks.Context, e *hooks.ProviderRequestPrepared) {
 	}
 }
 
+// fail notes that a call has failed, and ends it if another one follows. One that the same provider makes may be its
+// own doing, as with another account: nothing is prepared for it then.
+func (cs *calls) fail(hc *hooks.Context, c *call, e *hooks.ProviderError) []*call {
+	if e.Retrying && e.Attempt == 0 {
+		return nil // nobody was called
+	}
+	c.err, c.status = cmp.Or(e.Err, e.Type), cmp.Or(c.status, e.Status) // streams break that were answered
+	c.supposed = false
+	if !e.Retrying {
+		return nil
+	}
+	ended := cs.end(hc)
+	if len(ended) > 0 && e.Failover == "" {
+		cs.open[requestOf(hc)] = &call{
+			id: c.id, provider: c.provider, method: c.method, url: c.url, model: c.model, attempt: e.Attempt + 1,
+			began: hc.Time, supposed: true,
+		}
+	}
+	return ended
+}
+
 // conclude ends the last call of a request, which has what the request is known to have used.
-func (cs *calls) conclude(hc *hooks.Context, u *hooks.Usage, err string) []*call {
+func (cs *calls) conclude(hc *hooks.Context, attempts int, u *hooks.Usage, err string) []*call {
 	if c := cs.open[requestOf(hc)]; c != nil {
 		c.usage, c.err = cmp.Or(u, c.usage), cmp.Or(c.err, err)
+		c.supposed = c.supposed && c.attempt > attempts
 	}
 	return cs.end(hc)
 }
@@ -155,6 +175,9 @@ func (cs *calls) end(hc *hooks.Context) []*call {
 		return nil
 	}
 	delete(cs.open, requestOf(hc))
+	if c.supposed {
+		return nil
+	}
 	c.duration = max(hc.Time.Sub(c.began), 0)
 	return []*call{c}
 }

@@ -43,7 +43,7 @@ func TestCalls(t *testing.T) {
 	usage := &hooks.Usage{InputTokens: 7, OutputTokens: 8, CacheReadInputTokens: 9, CacheCreationInputTokens: 10}
 	events := []hooks.Payload{
 		prepared(1), &hooks.ProviderResponseReceived{Status: 429},
-		&hooks.ProviderError{Status: 429, Type: "rate_limit_error", Retrying: true},
+		&hooks.ProviderError{Status: 429, Type: "rate_limit_error", Attempt: 1, Retrying: true},
 		prepared(2), prepared(3), &hooks.ProviderResponseReceived{Status: 200},
 		&hooks.ProviderStreamEnd{Bytes: 321, Usage: usage, Complete: true},
 		&hooks.RequestCompleted{Status: 200, Usage: usage},
@@ -73,6 +73,43 @@ func TestCalls(t *testing.T) {
 	combined := lines(t, FormatCombined, events...)[2]
 	if want := want[FormatCommon][2] + ` "-" "-"`; combined != want {
 		t.Errorf("combined = %s, want %s", combined, want)
+	}
+}
+
+// TestCallsOfAccounts has a request whose provider has tried three accounts by itself: one that has no credentials, so that
+// nobody was called, one that was refused, and one that was not.
+func TestCallsOfAccounts(t *testing.T) {
+	t.Parallel()
+	refused := &hooks.ProviderError{Status: 429, Err: "refused", Attempt: 1, Retrying: true}
+	for name, last := range map[string][]hooks.Payload{
+		"answered": {
+			&hooks.ProviderResponseReceived{Status: 200, Attempt: 2}, &hooks.RequestCompleted{Status: 200, Attempts: 2},
+		},
+		"canceled":     {&hooks.RequestFailed{Status: 499, ClientGone: true, Err: "gone", Attempts: 2}},
+		"nobody asked": {&hooks.RequestFailed{Status: 499, ClientGone: true, Err: "gone", Attempts: 1}},
+	} {
+		events := append([]hooks.Payload{prepared(1), &hooks.ProviderError{Err: "no credentials", Retrying: true}, refused}, last...)
+		type line struct {
+			Status  int    `json:"status_code"`
+			Attempt int    `json:"attempt"`
+			Error   string `json:"error"`
+		}
+		var got []line
+		for _, text := range lines(t, FormatStructured, events...) {
+			var l line
+			if err := json.Unmarshal([]byte(text), &l); err != nil {
+				t.Fatalf("%s: %q: %v", name, text, err)
+			}
+			got = append(got, l)
+		}
+		want := map[string][]line{
+			"answered":     {{429, 1, "refused"}, {200, 2, ""}},
+			"canceled":     {{429, 1, "refused"}, {0, 2, "gone"}},
+			"nobody asked": {{429, 1, "refused"}},
+		}[name]
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

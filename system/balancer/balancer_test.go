@@ -439,13 +439,14 @@ func TestRoutesAskForAKey(t *testing.T) {
 	}
 }
 
-// An account that nobody has logged in to is passed over.
+// An account that nobody has logged in to is passed over, which is no call of the upstream.
 func TestNoLogin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var r rig
 		var up providertest.Upstream
 		defer up.Close()
-		proxy := startAccounts(t, &up, ccproxy.Settings{},
+		proxy := r.startAccounts(t, &up, ccproxy.Settings{},
 			map[string]any{"name": "me", "oauth": "claude-api"}, map[string]any{"name": "team", "api_key": key("team")})
 		defer proxy.Shutdown(t.Context())
 		w := httptest.NewRecorder()
@@ -457,6 +458,15 @@ func TestNoLogin(t *testing.T) {
 		proxy.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/balancer", nil))
 		if !bytes.Contains(w.Body.Bytes(), []byte(`"reason":"no credentials"`)) {
 			t.Errorf("GET /balancer: %s", w.Body)
+		}
+		synctest.Wait()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if want := []string{"0 0 true account me has no credentials"}; !slices.Equal(r.errors, want) {
+			t.Errorf("provider errors %q, want %q", r.errors, want)
+		}
+		if e := r.ended[0]; e.Attempts != 1 || e.Account != "team" {
+			t.Errorf("%d calls, the last with %q, want one with team", e.Attempts, e.Account)
 		}
 	})
 }

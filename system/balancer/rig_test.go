@@ -192,8 +192,16 @@ func (r *rig) health(t *testing.T) string {
 // startAccounts runs a proxy whose provider claude_api has accounts as settings have them.
 func startAccounts(t *testing.T, up *providertest.Upstream, s ccproxy.Settings, accounts ...any) *ccproxy.Proxy {
 	t.Helper()
+	return new(rig).startAccounts(t, up, s, accounts...)
+}
+
+// startAccounts is the same for who wants to know what hooks are told.
+func (r *rig) startAccounts(
+	t *testing.T, up *providertest.Upstream, s ccproxy.Settings, accounts ...any,
+) *ccproxy.Proxy {
+	t.Helper()
 	var reg ccproxy.Registry
-	if err := reg.Register(balancer.Factory(), claudeapi.Factory()); err != nil {
+	if err := reg.Register(balancer.Factory(), claudeapi.Factory(), r.watch()); err != nil {
 		t.Fatal(err)
 	}
 	s.Plugins = map[string]map[string]any{claudeapi.Name: {"base_url": "https://api.test", "accounts": accounts}}

@@ -75,8 +75,8 @@ func (q *request) tell(hc *hooks.Context) {
 }
 
 func (c *call) broke(at time.Time, e *hooks.ProviderError) {
-	if e.Attempt == 0 && c.failed {
-		return // it tells of a provider that was not called, and c has its own failure
+	if e.Attempt == 0 {
+		return // it tells of an upstream that was not called
 	}
 	c.failed, c.err, c.kind = true, e.Err, e.Type
 	c.retried = e.Retrying && e.Failover == ""
