@@ -13,6 +13,7 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/adapters/canonical"
 	"github.com/ccproxy-go/ccproxy/hooks"
+	"github.com/ccproxy-go/ccproxy/internal/lostbody"
 	"github.com/ccproxy-go/ccproxy/middleware"
 )
 
@@ -161,12 +162,7 @@ func (ex *exchange) contain(panicked any) {
 	}
 	ex.failure = ex.panicked(panicked)
 	if ex.status == 0 {
-		for _, name := range [...]string{ // which are the answer's that does not come
-			"Content-Encoding", "Content-Disposition", "Content-Range", "Cache-Control", "Etag", "Last-Modified",
-			"Trailer",
-		} {
-			delete(ex.Header(), name)
-		}
+		lostbody.Forget(ex.Header())
 		writeError(ex, ex.r, ex.format, &Error{Message: internalError})
 	}
 }

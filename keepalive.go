@@ -85,6 +85,9 @@ const eventIdle = 4
 // afterEnd is how long a provider may leave a stream open behind its terminal event.
 const afterEnd = time.Second
 
+// silentBody is what is told of an answer that is no stream.
+const silentBody = "the provider was silent for too long before its answer was whole"
+
 // overdue tells what a provider is waited for too long; "" if it is not.
 func (t *relay) overdue(now time.Duration) string {
 	if !t.out.awaited {
@@ -94,7 +97,7 @@ func (t *relay) overdue(now time.Duration) string {
 	case now >= bytes && (t.ans == nil || t.whole && !t.pulse.felt()):
 		return "the provider did not begin to answer in time"
 	case now >= bytes && t.whole:
-		return "the provider was silent for too long before its answer was whole"
+		return silentBody
 	case now >= bytes:
 		return "the provider's stream was silent for too long"
 	case now >= event:

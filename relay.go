@@ -274,7 +274,12 @@ func (t *relay) passOn(body []byte) error {
 	if _, err := out.Write(body); err != nil {
 		return errClientGone
 	}
-	from, end := io.Reader(t.ans.Body), lastBytes{}
+	idle := t.proxy.limits.StreamIdle
+	silent := time.AfterFunc(idle, func() {
+		t.ex.flight.cancel(&Error{Status: http.StatusGatewayTimeout, Message: silentBody})
+	})
+	defer silent.Stop()
+	from, end := io.Reader(timed{t.ans.Body, silent, idle}), lastBytes{}
 	if t.tap {
 		from = io.TeeReader(from, &end)
 	}
@@ -284,6 +289,21 @@ func (t *relay) passOn(body []byte) error {
 	}
 	t.out.extend() // for what the server has not sent yet
 	return err
+}
+
+// timed is a reader that a timer waits for while it reads.
+type timed struct {
+	io.Reader
+
+	timer *time.Timer
+	limit time.Duration
+}
+
+// Read implements io.Reader.
+func (r timed) Read(b []byte) (int, error) {
+	r.timer.Reset(r.limit)
+	defer r.timer.Stop()
+	return r.Reader.Read(b)
 }
 
 // resting is a writer whose client has no deadline while nothing is written.

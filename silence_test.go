@@ -2,6 +2,7 @@ package ccproxy_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -93,6 +94,35 @@ func TestSilenceFallsBack(t *testing.T) {
 		w := r.do(t, http.MethodPost, claudeMessages, nil, strings.NewReader(strings.Replace(wholeRequest, `"m"`, `"claude-fake-1"`, 1)))
 		if took := time.Since(begun); w.Code != http.StatusOK || took != time.Minute || len(second.asked()) != 1 {
 			t.Errorf("after %v: %d %s", took, w.Code, w.Body)
+		}
+	})
+}
+
+// An answer too large to be held back is broken off where its provider goes silent in the middle.
+func TestSilenceInALargeAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limits := ccproxy.Limits{AnswerBytes: 1 << 10, StreamIdle: time.Minute}
+		r := newRig(t, rigSetup{settings: ccproxy.Settings{Limits: limits}})
+		r.upstream.Enqueue(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"type":"message","text":"`+strings.Repeat("a", 4<<10))
+			for range 3 {
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(50 * time.Second)
+				_, _ = io.WriteString(w, "b")
+			}
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		begun := time.Now()
+		status, got, err := askAt(t.Context(), newHost(t, r.proxy, false), messagesPath, wholeBody)
+		if took := time.Since(begun); took != 210*time.Second || err == nil || status != http.StatusOK || len(got) < 4<<10 {
+			t.Errorf("after %v: %d with %d bytes, %v: want them broken off", took, status, len(got), err)
+		}
+		<-r.upstream.Canceled()
+		if end := r.failed(t); end.ClientGone || !strings.Contains(end.Err, "silent") {
+			t.Errorf("request.failed = %+v", end)
 		}
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+
+	"github.com/ccproxy-go/ccproxy/internal/lostbody"
 )
 
 // Recover contains panics of the handlers inside. If nothing was written yet, render writes the answer; it
@@ -56,9 +58,7 @@ func (w *recoverWriter) answerPanic(
 	if w.wrote {
 		panic(http.ErrAbortHandler)
 	}
-	for _, name := range lostHeaders() {
-		w.Header().Del(name)
-	}
+	lostbody.Forget(w.Header())
 	defer func() {
 		// render may have written a part; nothing better can follow.
 		if recover() != nil {
@@ -66,14 +66,6 @@ func (w *recoverWriter) answerPanic(
 		}
 	}()
 	render(w.ResponseWriter, r)
-}
-
-// lostHeaders are those that describe the body that will not come.
-func lostHeaders() [9]string {
-	return [...]string{
-		"Content-Length", "Content-Range", "Content-Encoding", "Content-Type", "Content-Disposition",
-		"Cache-Control", "Etag", "Last-Modified", "Trailer",
-	}
 }
 
 func renderInternalError(w http.ResponseWriter, _ *http.Request) {

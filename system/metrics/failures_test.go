@@ -16,7 +16,6 @@ import (
 	"github.com/ccproxy-go/ccproxy/adapters"
 	"github.com/ccproxy-go/ccproxy/providers/claudeapi"
 	"github.com/ccproxy-go/ccproxy/providers/echo"
-	"github.com/ccproxy-go/ccproxy/system/metrics"
 )
 
 // answers is a provider's Do.
@@ -56,32 +55,6 @@ type unreachable struct{}
 
 func (unreachable) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("connection refused")
-}
-
-// run is start with settings.
-func run(t *testing.T, s ccproxy.Settings, opts []ccproxy.Option, more ...ccproxy.Factory) *ccproxy.Proxy {
-	t.Helper()
-	var reg ccproxy.Registry
-	if err := reg.Register(append(more, metrics.Factory())...); err != nil {
-		t.Fatal(err)
-	}
-	if s.Plugins == nil {
-		s.Plugins = make(map[string]map[string]any)
-	}
-	s.Plugins[metrics.Name] = map[string]any{"enabled": true}
-	proxy, err := reg.Build(s, append(opts, ccproxy.WithStrictStart())...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := proxy.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := proxy.Shutdown(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-	})
-	return proxy
 }
 
 func message(stream bool) string { return fmt.Sprintf(dialects[0].body, "m", stream) }

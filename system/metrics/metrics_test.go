@@ -33,13 +33,20 @@ func TestPlugin(t *testing.T) { //nolint:paralleltest // it counts goroutines
 // start runs a proxy of the plugin with others.
 func start(t *testing.T, tables map[string]map[string]any, opts []ccproxy.Option, more ...ccproxy.Factory) *ccproxy.Proxy {
 	t.Helper()
+	return run(t, ccproxy.Settings{Plugins: tables}, opts, more...)
+}
+
+// run is start with settings.
+func run(t *testing.T, s ccproxy.Settings, opts []ccproxy.Option, more ...ccproxy.Factory) *ccproxy.Proxy {
+	t.Helper()
 	var reg ccproxy.Registry
 	if err := reg.Register(append(more, metrics.Factory())...); err != nil {
 		t.Fatal(err)
 	}
 	all := map[string]map[string]any{metrics.Name: {"enabled": true}}
-	maps.Copy(all, tables)
-	proxy, err := reg.Build(ccproxy.Settings{Plugins: all}, append(opts, ccproxy.WithStrictStart())...)
+	maps.Copy(all, s.Plugins)
+	s.Plugins = all
+	proxy, err := reg.Build(s, append(opts, ccproxy.WithStrictStart())...)
 	if err != nil {
 		t.Fatal(err)
 	}
